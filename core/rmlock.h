@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rmlock.h - a lock for what is read by every batch of frames and changed by hand.
+ *
+ * Readers of different threads touch different cache lines, so they do not serialise each other; a
+ * writer takes every line. Reading nests (glibc's rwlocks prefer readers), also around a sender's
+ * whole path through other drivers. A reader must not become a writer.
+ */
+#ifndef JF_RMLOCK_H
+#define JF_RMLOCK_H
+
+#include <glib.h>
+#include <pthread.h>
+
+#define JF_RMLOCK_LINES 8u
+
+typedef struct JfRmLock {
+	union {
+		pthread_rwlock_t lock;
+		char apart[128]; /* two cache lines: no need to align the whole */
+	} lines[JF_RMLOCK_LINES];
+} JfRmLock;
+
+static inline void
+jf_rmlock_init(JfRmLock *rm)
+{
+	for (guint i = 0; i < JF_RMLOCK_LINES; i++)
+		pthread_rwlock_init(&rm->lines[i].lock, NULL);
+}
+
+static inline void
+jf_rmlock_finish(JfRmLock *rm)
+{
+	for (guint i = 0; i < JF_RMLOCK_LINES; i++)
+		pthread_rwlock_destroy(&rm->lines[i].lock);
+}
+
+/* The line of this thread: thread descriptors are page-aligned and megabytes apart. */
+static inline pthread_rwlock_t *
+jf_rmlock_line(JfRmLock *rm)
+{
+	guintptr self = (guintptr)pthread_self();
+
+	return &rm->lines[((self >> 12) ^ (self >> 23)) % JF_RMLOCK_LINES].lock;
+}
+
+static inline void
+jf_rmlock_read_lock(JfRmLock *rm)
+{
+	pthread_rwlock_rdlock(jf_rmlock_line(rm));
+}
+
+static inline void
+jf_rmlock_read_unlock(JfRmLock *rm)
+{
+	pthread_rwlock_unlock(jf_rmlock_line(rm));
+}
+
+static inline void
+jf_rmlock_write_lock(JfRmLock *rm)
+{
+	for (guint i = 0; i < JF_RMLOCK_LINES; i++)
+		pthread_rwlock_wrlock(&rm->lines[i].lock);
+}
+
+static inline void
+jf_rmlock_write_unlock(JfRmLock *rm)
+{
+	for (guint i = JF_RMLOCK_LINES; i-- > 0;)
+		pthread_rwlock_unlock(&rm->lines[i].lock);
+}
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pci.h - the PCI side of a model, in three interfaces:
+ *
+ * "jf.pci/1"       the model's answer to its driver's query: ids, BARs, register access
+ * "jf.pci-host/1"  what the core does for a model: guest memory and interrupts
+ * "jf.device/1"    what the core does for whoever plays the VMM: a connector, or a program through
+ *                  vmm.h. Between them the core keeps the configuration space (type 0 header,
+ *                  BAR sizing, capability list, MSI-X table), so that no model repeats it.
+ *
+ * Source: PCI Local Bus Specification 3.0, chapter 6.
+ */
+#ifndef JACKFIELD_PCI_H
+#define JACKFIELD_PCI_H
+
+#include <glib.h>
+
+#include "driver.h"
+
+G_BEGIN_DECLS
+
+#define JF_PCI_IID "jf.pci/1"
+#define JF_PCI_HOST_IID "jf.pci-host/1"
+#define JF_DEVICE_IID "jf.device/1"
+
+#define JF_PCI_BARS 6u
+#define JF_PCI_CONFIG_SIZE 256u
+
+/* JfPciBar.flags */
+#define JF_BAR_IO 0x1u       /* I/O ports; else memory */
+#define JF_BAR_64 0x2u       /* 64-bit memory: takes the next BAR's register as well */
+#define JF_BAR_PREFETCH 0x4u /* prefetchable memory */
+
+typedef struct JfPciBar {
+	guint64 size; /* a power of two, 4.. for I/O, 16.. for memory; 0: no BAR */
+	guint32 flags;
+	guint32 reserved;
+} JfPciBar;
+
+/* A capability; the core lays out the list in table order and fills in the next pointers. */
+typedef struct JfPciCap {
+	guint8 offset; /* 0x40..0xfc, dword aligned; 0: wherever there is room */
+	guint8 len;    /* bytes from its id on */
+	guint8 reserved[6];
+	const guint8 *data;     /* `len` bytes: id, next (ignored), contents after reset */
+	const guint8 *writable; /* `len` bytes: bits that the guest may change; NULL: none */
+} JfPciCap;
+
+/* What a model is. Constant for the instance's life. */
+typedef struct JfPciInfo {
+	guint32 struct_size;
+	guint16 vendor, device, subsystem_vendor, subsystem;
+	guint8 revision, prog_if, subclass, base_class;
+	guint16 status; /* initial bits of the status register beyond the capability list's */
+	guint8 min_gnt, max_lat;
+	guint8 interrupt_pin; /* 0 none, 1 INTA .. 4 INTD */
+	guint8 msix_bar;      /* BAR of the MSI-X table and PBA, where msix_vectors > 0 */
+	guint16 msix_vectors; /* 0: no MSI-X; the core makes the capability, table and PBA */
+	guint32 msix_table, msix_pba; /* byte offsets in msix_bar, 8-aligned */
+	guint32 n_caps;
+	const JfPciCap *caps;
+	JfPciBar bars[JF_PCI_BARS];
+} JfPciInfo;
+
+/* "jf.pci/1". All on the instance's worker. */
+typedef struct JfPci {
+	guint32 struct_size;
+	guint32 reserved;
+	/* After init. */
+	const JfPciInfo *(*info)(JfInstance *inst);
+	/* `size` is 1, 2, 4 or 8, offset + size within the BAR, any alignment. Reading returns the
+	 * value in the low bits. The core serves the MSI-X table and PBA itself. */
+	guint64 (*bar_read)(JfInstance *inst, guint bar, guint64 offset, guint size);
+	void (*bar_write)(JfInstance *inst, guint bar, guint64 offset, guint size, guint64 value);
+	/* RST# or function-level reset: everything as after power-on. */
+	void (*reset)(JfInstance *inst);
+	/* A configuration-space access to a capability of the model's, before the core's own copy is
+	 * read or after it was written; NULL where plain storage is enough. `size` 1, 2 or 4. For
+	 * config_read, `stored` is what the core has. */
+	guint32 (*config_read)(JfInstance *inst, guint offset, guint size, guint32 stored);
+	void (*config_write)(JfInstance *inst, guint offset, guint size, guint32 value);
+	/* The command register's bus-master bit changed. NULL: does not care (DMA is refused by the
+	 * core while it is off). */
+	void (*bus_master)(JfInstance *inst, gboolean on);
+} JfPci;
+
+/* "jf.pci-host/1" */
+typedef struct JfPciHost {
+	guint32 struct_size;
+	guint32 reserved;
+	/*
+	 * Guest memory. Between enter and leave the memory map stands still and pointers from map
+	 * stay good (the memory behind them may change at any time: copy, then check). enter nests,
+	 * also across instances; hold it for a batch, not longer. [any thread]
+	 */
+	void (*dma_enter)(JfInstance *inst);
+	void (*dma_leave)(JfInstance *inst);
+	/* A pointer to `len` bytes at guest address `address` if they lie in one mapped region that
+	 * allows it, else NULL. Between enter and leave. [any thread] */
+	gpointer (*dma_map)(JfInstance *inst, guint64 address, guint64 len, gboolean write);
+	/* Copies, also across regions. FALSE where any byte is not there: nothing was copied, the
+	 * access counts as a master abort. [any thread] */
+	gboolean (*dma_read)(JfInstance *inst, guint64 address, gpointer dst, guint64 len);
+	gboolean (*dma_write)(JfInstance *inst, guint64 address, gconstpointer src, guint64 len);
+	/* Drives INTx: a level. [any thread] */
+	void (*set_irq)(JfInstance *inst, gboolean level);
+	/* Sends MSI-X vector `vector` (pending while masked). Nothing happens while MSI-X is off.
+	 * [any thread] */
+	void (*msix_notify)(JfInstance *inst, guint vector);
+	/* Whether the guest has switched MSI-X on. [any thread] */
+	gboolean (*msix_enabled)(JfInstance *inst);
+} JfPciHost;
+
+typedef struct JfDevice JfDevice;
+
+/* JfDeviceMemory.flags */
+#define JF_MEMORY_WRITE 0x1u /* the device may write */
+
+/* Asynchronous guest memory without a mapping is not offered: `base` is mapped in this process. */
+typedef struct JfDeviceMemory {
+	guint32 struct_size;
+	guint32 flags;
+	guint64 address; /* guest physical */
+	guint64 size;
+	gpointer base;
+	/* Called once nobody can touch the region any more; may be NULL. */
+	void (*release)(gpointer base, guint64 size, gpointer data);
+	gpointer data;
+} JfDeviceMemory;
+
+/* How a device reaches its VMM. Called on any thread; must not call back into the device. */
+typedef struct JfDeviceCallbacks {
+	guint32 struct_size;
+	guint32 reserved;
+	void (*set_irq)(gpointer data, gboolean level);
+	void (*msix_notify)(gpointer data, guint vector, guint64 address, guint32 value);
+} JfDeviceCallbacks;
+
+/*
+ * "jf.device/1": what a connector gets when its card has a model. The same functions are in vmm.h
+ * for programs. All on the worker of the card unless marked.
+ */
+typedef struct JfDeviceInterface {
+	guint32 struct_size;
+	guint32 reserved;
+	JfDevice *(*get)(JfInstance *inst); /* the card's device; NULL: the card has no model */
+	const JfPciInfo *(*info)(JfDevice *device);
+	void (*attach)(JfDevice *device, const JfDeviceCallbacks *callbacks, gpointer data);
+	void (*detach)(JfDevice *device); /* drops callbacks and memory, resets the model */
+	gboolean (*add_memory)(JfDevice *device, const JfDeviceMemory *memory, GError **error);
+	/* Exactly a region added before. Blocks until nobody touches it. */
+	gboolean (*remove_memory)(JfDevice *device, guint64 address, guint64 size, GError **error);
+	guint32 (*config_read)(JfDevice *device, guint offset, guint size);
+	void (*config_write)(JfDevice *device, guint offset, guint size, guint32 value);
+	guint64 (*bar_read)(JfDevice *device, guint bar, guint64 offset, guint size);
+	void (*bar_write)(JfDevice *device, guint bar, guint64 offset, guint size, guint64 value);
+	void (*reset)(JfDevice *device);
+} JfDeviceInterface;
+
+G_END_DECLS
+
+#endif
