@@ -3,6 +3,8 @@
 #ifndef JF_CORE_SWITCH_H
 #define JF_CORE_SWITCH_H
 
+#include <string.h>
+
 #include "jackfield/switch.h"
 #include "jackfield/vmm.h"
 
