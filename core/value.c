@@ -185,7 +185,7 @@ list_parse(const JfPropSpec *spec, const char *text, JfValue *value)
 	guint max = list_max(spec);
 	g_auto(GStrv) items = g_strsplit(text, ",", (int)max + 1);
 
-	if (g_strv_length(items) > max)
+	if (!items[0] || g_strv_length(items) > max)
 		return FALSE;
 	for (guint i = 0; items[i]; i++)
 		if (!jf_text_is_plain(items[i], STRING_MAX))
