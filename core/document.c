@@ -207,15 +207,15 @@ write_all(int fd, const char *text, gsize len)
 
 /* fchmod: an umask may take bits away from 0600, too. */
 static gboolean
-temp_commit(const Place *place, int fd, const char *name, const char *text, gsize len)
+temp_commit(const Place *place, int fd, const char *name, const GString *text)
 {
-	return fchmod(fd, 0600) == 0 && write_all(fd, text, len) && fsync(fd) == 0 &&
+	return fchmod(fd, 0600) == 0 && write_all(fd, text->str, text->len) && fsync(fd) == 0 &&
 	       renameat(place->dir_fd, name, place->dir_fd, place->base) == 0 &&
 	       fsync(place->dir_fd) == 0;
 }
 
 static gboolean
-place_write(const Place *place, const char *text, gsize len, GError **error)
+place_write(const Place *place, const GString *text, GError **error)
 {
 	g_autofree char *name = NULL;
 	int fd;
@@ -225,30 +225,36 @@ place_write(const Place *place, const char *text, gsize len, GError **error)
 	fd = temp_open(place, &name);
 	if (fd < 0)
 		return errno_error(error, place->path, "make a file beside it");
-	ok = temp_commit(place, fd, name, text, len) || errno_error(error, place->path, "write");
+	ok = temp_commit(place, fd, name, text) || errno_error(error, place->path, "write");
 	if (!ok)
 		unlinkat(place->dir_fd, name, 0);
 	close(fd);
 	return ok;
 }
 
+/* json-glib 1.6 writes U+001F as it is, which JSON forbids; it can only stand inside a string. */
+static void
+escape_unit_separators(GString *text)
+{
+	if (strchr(text->str, 0x1f))
+		g_string_replace(text, "\x1f", "\\u001f", 0);
+}
+
 /* NULL for what could not be loaded again. */
-static char *
-document_format(const char *path, JsonNode *root, gsize *len, GError **error)
+static GString *
+document_format(const char *path, JsonNode *root, GError **error)
 {
 	g_autoptr(JsonGenerator) generator = json_generator_new();
-	g_autofree char *body = NULL;
-	char *text;
+	g_autoptr(GString) text = g_string_new(NULL);
 
 	json_generator_set_pretty(generator, TRUE);
 	json_generator_set_root(generator, root);
-	body = json_generator_to_data(generator, NULL);
-	text = g_strconcat(body, "\n", NULL);
-	*len = strlen(text);
-	if (jf_json_guard(text, *len, error))
-		return text;
+	json_generator_to_gstring(generator, text);
+	escape_unit_separators(text);
+	g_string_append_c(text, '\n');
+	if (jf_json_guard(text->str, text->len, error))
+		return g_steal_pointer(&text);
 	g_prefix_error(error, "%s: not written: ", path);
-	g_free(text);
 	return NULL;
 }
 
@@ -256,13 +262,12 @@ gboolean
 jf_document_save(const char *path, JsonNode *root, GError **error)
 {
 	Place place = { 0 };
-	gsize len;
-	g_autofree char *text = document_format(path, root, &len, error);
+	g_autoptr(GString) text = document_format(path, root, error);
 	gboolean ok;
 
 	if (!text)
 		return FALSE;
-	ok = place_init(&place, path, error) && place_write(&place, text, len, error);
+	ok = place_init(&place, path, error) && place_write(&place, text, error);
 	place_finish(&place);
 	return ok;
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "text.h"
+
 /* What a type takes, and in which spelling it comes back; NULL: refused. */
 typedef struct Row {
 	const char *text, *canonical;
@@ -16,7 +18,9 @@ check_row(const JfPropSpec *spec, const Row *row)
 	JfValue value = { .type = spec->type }, again = { .type = spec->type };
 	gboolean ok = jf_value_parse(spec, row->text, &value);
 
-	g_test_message("%s '%s'", jf_prop_type_name(spec->type), row->text);
+	g_autofree char *shown = jf_text_show(row->text);
+
+	g_test_message("%s '%s'", jf_prop_type_name(spec->type), shown);
 	g_assert_cmpint(ok, ==, row->canonical != NULL);
 	if (!ok) {
 		g_assert_false(value.is_set);
