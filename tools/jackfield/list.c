@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* list.c - list vms, runningvms, intnets, bridgedifs, ostypes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "jackfield/abi.h"
+#include "message.h"
+
+typedef struct ListFlags {
+	gboolean detailed, sorted;
+} ListFlags;
+
+typedef gboolean (*ListFunc)(Cli *cli, const ListFlags *flags, GError **error);
+
+/* Documents that cannot be read are no machines, but nobody should wonder where they are. */
+static void
+warn_problems(Cli *cli)
+{
+	g_autoptr(GVariant) reply = NULL;
+	const char *file, *why;
+	GVariantIter *iter;
+
+	reply = cli_call_manager(cli, "ListMachineProblems", NULL, "(a(ss))", NULL);
+	if (!reply)
+		return;
+	g_variant_get(reply, "(a(ss))", &iter);
+	while (g_variant_iter_next(iter, "(&s&s)", &file, &why))
+		fprintf(stderr, "jackfield: warning: %s: %s\n", file, why);
+	g_variant_iter_free(iter);
+}
+
+static gboolean
+print_machines(Cli *cli, const ListFlags *flags, gboolean all, GError **error)
+{
+	g_autoptr(GVariant) reply = NULL;
+	const char *name, *uuid, *path;
+	g_autoptr(GVariantIter) iter = NULL;
+	gboolean running;
+
+	/* They come in order of names: sorted or not is the same. */
+	reply = cli_call_manager(cli, "ListMachines", NULL, "(a(ssob))", error);
+	if (!reply)
+		return FALSE;
+	g_variant_get(reply, "(a(ssob))", &iter);
+	while (g_variant_iter_next(iter, "(&s&s&ob)", &name, &uuid, &path, &running)) {
+		if (!all && !running)
+			continue;
+		if (!flags->detailed)
+			printf("\"%s\" {%s}\n", name, uuid);
+		else if (!machine_print(cli, path, FALSE, error))
+			return FALSE;
+		else
+			putchar('\n');
+	}
+	return TRUE;
+}
+
+static gboolean
+list_vms(Cli *cli, const ListFlags *flags, GError **error)
+{
+	if (!print_machines(cli, flags, TRUE, error))
+		return FALSE;
+	warn_problems(cli);
+	return TRUE;
+}
+
+static gboolean
+list_running(Cli *cli, const ListFlags *flags, GError **error)
+{
+	return print_machines(cli, flags, FALSE, error);
+}
+
+static gboolean
+list_intnets(Cli *cli, const ListFlags *flags, GError **error)
+{
+	g_autoptr(GVariant) reply = NULL;
+	g_autoptr(GVariantIter) iter = NULL;
+	guint32 ports, addresses;
+	guint64 frames, drops;
+	const char *name;
+
+	reply = cli_call_manager(cli, "ListNetworks", NULL, "(a(souutt))", error);
+	if (!reply)
+		return FALSE;
+	g_variant_get(reply, "(a(souutt))", &iter);
+	while (g_variant_iter_next(iter, "(&s&ouutt)", &name, NULL, &ports, &addresses, &frames,
+				   &drops)) {
+		printf("Name:        %s\n", name);
+		if (!flags->detailed)
+			continue;
+		printf("Ports:       %u\nAddresses:   %u\n", ports, addresses);
+		printf("Frames:      %" G_GUINT64_FORMAT "\nDrops:       %" G_GUINT64_FORMAT "\n\n",
+		       frames, drops);
+	}
+	return TRUE;
+}
+
+static gboolean
+list_bridgedifs(Cli *cli G_GNUC_UNUSED, const ListFlags *flags, GError **error)
+{
+	return hostif_print_all(flags->sorted, error);
+}
+
+static int
+compare_lines(gconstpointer a, gconstpointer b)
+{
+	return g_utf8_collate(*(const char *const *)a, *(const char *const *)b);
+}
+
+static gboolean
+list_ostypes(Cli *cli, const ListFlags *flags, GError **error)
+{
+	g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GVariant) reply = NULL;
+	g_autoptr(GVariantIter) iter = NULL;
+	const char *id, *description, *nic;
+	guint i;
+
+	reply = cli_call_manager(cli, "ListOsTypes", NULL, "(a(sss))", error);
+	if (!reply)
+		return FALSE;
+	g_variant_get(reply, "(a(sss))", &iter);
+	while (g_variant_iter_next(iter, "(&s&s&s)", &id, &description, &nic))
+		g_ptr_array_add(lines, g_strdup_printf("ID:          %s\nDescription: %s\n"
+						       "Default NIC: %s\n",
+						       id, description, nic));
+	if (flags->sorted)
+		g_ptr_array_sort(lines, compare_lines);
+	for (i = 0; i < lines->len; i++)
+		printf("%s\n", (const char *)lines->pdata[i]);
+	return TRUE;
+}
+
+static const struct {
+	const char *name;
+	ListFunc print;
+} lists[] = {
+	{ "vms", list_vms },
+	{ "runningvms", list_running },
+	{ "intnets", list_intnets },
+	{ "bridgedifs", list_bridgedifs },
+	{ "hostifs", list_bridgedifs },
+	{ "ostypes", list_ostypes },
+};
+
+void
+list_words(GPtrArray *words)
+{
+	guint i;
+
+	g_ptr_array_add(words, g_strdup("--long"));
+	g_ptr_array_add(words, g_strdup("--sorted"));
+	for (i = 0; i < G_N_ELEMENTS(lists); i++)
+		g_ptr_array_add(words, g_strdup(lists[i].name));
+}
+
+static ListFunc
+find_list(const char *name, GError **error)
+{
+	g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+	guint i;
+
+	for (i = 0; i < G_N_ELEMENTS(lists); i++) {
+		if (strcmp(lists[i].name, name) == 0)
+			return lists[i].print;
+	}
+	list_words(words);
+	g_ptr_array_add(words, NULL);
+	usage_error_unknown(error, name[0] == '-' ? "option" : "list", name,
+			    (const char *const *)words->pdata);
+	return NULL;
+}
+
+gboolean
+verb_list(Cli *cli, char **args, GError **error)
+{
+	ListFlags flags = { FALSE, FALSE };
+	ListFunc print = NULL;
+
+	for (; *args; args++) {
+		if (strcmp(*args, "-l") == 0 || strcmp(*args, "--long") == 0) {
+			flags.detailed = TRUE;
+		} else if (strcmp(*args, "-s") == 0 || strcmp(*args, "--sorted") == 0) {
+			flags.sorted = TRUE;
+		} else if (print) {
+			usage_error(error, "Unexpected '%s': one list at a time", *args);
+			return FALSE;
+		} else {
+			print = find_list(*args, error);
+			if (!print)
+				return FALSE;
+		}
+	}
+	if (print)
+		return print(cli, &flags, error);
+	usage_error(error, "list what? vms, runningvms, intnets, bridgedifs or ostypes");
+	return FALSE;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vmm.c - the command line of a virtual machine monitor with the arguments for our cards. */
+#include "vmm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "jackfield/abi.h"
+#include "message.h"
+
+void
+vmm_card_free(gpointer data)
+{
+	VmmCard *card = data;
+
+	g_free(card->path);
+	g_free(card->device);
+	g_free(card->nic_type);
+	g_free(card->mac);
+	g_free(card->connector);
+	g_free(card->address);
+	g_free(card);
+}
+
+/* ---- Which VMM ---- */
+
+static gboolean
+is_qemu(const char *word)
+{
+	g_autofree char *base = g_path_get_basename(word);
+
+	return g_str_has_prefix(base, "qemu-system-") || strcmp(base, "qemu-kvm") == 0 ||
+	       strcmp(base, "qemu") == 0 || strcmp(base, "kvm") == 0;
+}
+
+/* The program itself, or what a wrapper in front of it ("timeout 60 qemu-system-...") runs. */
+static const char *
+find_qemu(char **args)
+{
+	for (; *args; args++) {
+		if (is_qemu(*args))
+			return *args;
+	}
+	return NULL;
+}
+
+VmmKind
+vmm_detect(char **args)
+{
+	return find_qemu(args) ? VMM_QEMU : VMM_OTHER;
+}
+
+/* ---- Placeholders ---- */
+
+static const VmmCard *
+find_card(const GPtrArray *cards, guint slot)
+{
+	guint i;
+
+	for (i = 0; i < cards->len; i++) {
+		const VmmCard *card = cards->pdata[i];
+
+		if (card->slot == slot)
+			return card;
+	}
+	return NULL;
+}
+
+static const char *
+get_field(const VmmCard *card, const char *name)
+{
+	if (strcmp(name, "socket") == 0)
+		return card->address;
+	return strcmp(name, "mac") == 0 ? card->mac : card->nic_type;
+}
+
+typedef struct Expansion {
+	const GPtrArray *cards;
+	gboolean used[64]; /* by slot */
+	GError *error;
+} Expansion;
+
+static gboolean
+expand_one(const GMatchInfo *match, GString *text, gpointer data)
+{
+	Expansion *expansion = data;
+	g_autofree char *whole = g_match_info_fetch(match, 0);
+	g_autofree char *name = g_match_info_fetch(match, 1);
+	g_autofree char *number = g_match_info_fetch(match, 2);
+	guint slot = (guint)g_ascii_strtoull(number, NULL, 10);
+	const VmmCard *card = find_card(expansion->cards, slot);
+
+	if (!card) {
+		usage_error(&expansion->error, "%s: the machine has no enabled card %u", whole,
+			    slot);
+		return TRUE;
+	}
+	expansion->used[slot % G_N_ELEMENTS(expansion->used)] = TRUE;
+	g_string_append(text, get_field(card, name));
+	return FALSE;
+}
+
+static char **
+expand_args(char **args, Expansion *expansion)
+{
+	g_autoptr(GRegex) regex = g_regex_new("\\{(socket|mac|type)([0-9]{1,2})\\}", 0, 0, NULL);
+	GPtrArray *expanded = g_ptr_array_new();
+
+	for (; *args && !expansion->error; args++)
+		g_ptr_array_add(expanded, g_regex_replace_eval(regex, *args, -1, 0, 0, expand_one,
+							       expansion, NULL));
+	g_ptr_array_add(expanded, NULL);
+	return (char **)g_ptr_array_free(expanded, FALSE);
+}
+
+/* ---- QEMU ---- */
+
+/* QEMU's own adapters for VirtualBox's: what differs is said to the user. */
+static const struct {
+	const char *nic_type, *device, *note;
+} qemu_devices[] = {
+	{ "82540EM", "e1000", NULL },
+	{ "82545EM", "e1000-82545em", NULL },
+	{ "82543GC", "e1000", "QEMU has no 82543GC: it gets an 82540EM" },
+	{ "Am79C970A", "pcnet", NULL },
+	{ "Am79C973", "pcnet", "QEMU has no Am79C973: it gets an Am79C970A" },
+	{ "virtio", "virtio-net-pci", NULL },
+};
+
+/* What "-device help" says, or NULL when this is not the whole program's name. */
+static char *
+list_devices(const char *program)
+{
+	const char *argv[] = { program, "-device", "help", NULL };
+	char *text = NULL;
+
+	if (!g_spawn_sync(NULL, (char **)argv, NULL,
+			  G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &text, NULL,
+			  NULL, NULL))
+		return NULL;
+	return text;
+}
+
+static const char *
+choose_device(const VmmCard *card, const char *devices, GPtrArray *notes, GError **error)
+{
+	g_autofree char *wanted = NULL;
+	guint i;
+
+	for (i = 0; i < G_N_ELEMENTS(qemu_devices); i++) {
+		if (strcmp(qemu_devices[i].nic_type, card->nic_type) == 0)
+			break;
+	}
+	if (i == G_N_ELEMENTS(qemu_devices)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+			    "NIC %u: QEMU has nothing like a %s; set another --nic-type%u",
+			    card->slot, card->nic_type, card->slot);
+		return NULL;
+	}
+	wanted = g_strdup_printf("\"%s\"", qemu_devices[i].device);
+	if (devices && *devices && !strstr(devices, wanted)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+			    "NIC %u: this QEMU has no device %s for a %s; set another --nic-type%u",
+			    card->slot, qemu_devices[i].device, card->nic_type, card->slot);
+		return NULL;
+	}
+	if (qemu_devices[i].note)
+		g_ptr_array_add(notes,
+				g_strdup_printf("NIC %u: %s", card->slot, qemu_devices[i].note));
+	return qemu_devices[i].device;
+}
+
+/* A comma in a value is written twice. */
+static char *
+quote_value(const char *value)
+{
+	g_auto(GStrv) parts = g_strsplit(value, ",", -1);
+
+	return g_strjoinv(",,", parts);
+}
+
+static char *
+make_netdev(const VmmCard *card, GError **error)
+{
+	g_autofree char *path = quote_value(card->address);
+
+	if (*card->address != '/') {
+		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+			    "NIC %u: its connector '%s' is at '%s', which is no Unix socket; give "
+			    "QEMU the arguments yourself, with --vmm other and {socket%u}",
+			    card->slot, card->connector, card->address, card->slot);
+		return NULL;
+	}
+	if (strcmp(card->connector, "stream") == 0)
+		return g_strdup_printf("stream,id=jf%u,server=off,addr.type=unix,addr.path=%s",
+				       card->slot, path);
+	if (strcmp(card->connector, "dgram") == 0)
+		return g_strdup_printf("dgram,id=jf%u,local.type=unix,local.path=%s.vmm,"
+				       "remote.type=unix,remote.path=%s",
+				       card->slot, path, path);
+	g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+		    "NIC %u: QEMU cannot use the connector '%s': it is stream or dgram", card->slot,
+		    card->connector);
+	return NULL;
+}
+
+static gboolean
+add_qemu_card(GPtrArray *args, const VmmCard *card, const char *devices, GPtrArray *notes,
+	      GError **error)
+{
+	const char *device = choose_device(card, devices, notes, error);
+	g_autofree char *netdev = device ? make_netdev(card, error) : NULL;
+	GString *text;
+
+	if (!netdev)
+		return FALSE;
+	text = g_string_new(device);
+	g_string_append_printf(text, ",id=%s,netdev=jf%u,mac=%s", card->device, card->slot,
+			       card->mac);
+	if (card->boot_prio > 0)
+		g_string_append_printf(text, ",bootindex=%u", card->boot_prio);
+	g_ptr_array_add(args, g_strdup("-netdev"));
+	g_ptr_array_add(args, g_steal_pointer(&netdev));
+	g_ptr_array_add(args, g_strdup("-device"));
+	g_ptr_array_add(args, g_string_free(text, FALSE));
+	return TRUE;
+}
+
+static gboolean
+add_qemu(GPtrArray *args, const char *program, const Expansion *expansion, int monitor,
+	 GPtrArray *notes, GError **error)
+{
+	g_autofree char *devices = list_devices(program);
+	guint i;
+
+	g_ptr_array_add(args, g_strdup("-chardev"));
+	g_ptr_array_add(args, g_strdup_printf("socket,id=jackfield,fd=%d", monitor));
+	g_ptr_array_add(args, g_strdup("-mon"));
+	g_ptr_array_add(args, g_strdup("chardev=jackfield,mode=control"));
+	for (i = 0; i < expansion->cards->len; i++) {
+		const VmmCard *card = expansion->cards->pdata[i];
+
+		if (!expansion->used[card->slot % G_N_ELEMENTS(expansion->used)] &&
+		    !add_qemu_card(args, card, devices, notes, error))
+			return FALSE;
+	}
+	/* Without a word about networks QEMU would make a card of its own. */
+	if (expansion->cards->len == 0) {
+		g_ptr_array_add(args, g_strdup("-nic"));
+		g_ptr_array_add(args, g_strdup("none"));
+	}
+	return TRUE;
+}
+
+static gboolean
+check_other(const char *program, const Expansion *expansion, GError **error)
+{
+	guint i;
+
+	for (i = 0; i < G_N_ELEMENTS(expansion->used); i++) {
+		if (expansion->used[i])
+			return TRUE;
+	}
+	if (expansion->cards->len == 0)
+		return TRUE;
+	usage_error(error,
+		    "'%s' is no virtual machine monitor that jackfield knows. Put {socket1} where "
+		    "it takes the path of card 1's socket, {mac1} for its address and {type1} for "
+		    "its type; or say --vmm qemu if it takes QEMU's arguments",
+		    program);
+	return FALSE;
+}
+
+char **
+vmm_make_args(VmmKind kind, char **args, const GPtrArray *cards, int monitor, GPtrArray *notes,
+	      GError **error)
+{
+	Expansion expansion = { .cards = cards };
+	g_auto(GStrv) expanded = expand_args(args, &expansion);
+	GPtrArray *made;
+	const char *qemu = find_qemu(args);
+	guint i;
+
+	if (expansion.error) {
+		g_propagate_error(error, expansion.error);
+		return NULL;
+	}
+	if (kind != VMM_QEMU)
+		return check_other(args[0], &expansion, error) ? g_steal_pointer(&expanded) : NULL;
+	made = g_ptr_array_new_with_free_func(g_free);
+	for (i = 0; expanded[i]; i++)
+		g_ptr_array_add(made, g_strdup(expanded[i]));
+	if (!add_qemu(made, qemu ? qemu : args[0], &expansion, monitor, notes, error)) {
+		g_ptr_array_unref(made);
+		return NULL;
+	}
+	g_ptr_array_set_free_func(made, NULL);
+	g_ptr_array_add(made, NULL);
+	return (char **)g_ptr_array_free(made, FALSE);
+}
