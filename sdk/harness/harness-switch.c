@@ -4,26 +4,43 @@
 
 #include <string.h>
 
-static const char *
-join_fault(const char *name, const JfSwitchJoin *join)
+static gboolean
+name_is_valid(const char *name)
 {
 	gsize len = strlen(name);
 
-	if (!len || len > 127 || !g_utf8_validate(name, -1, NULL))
-		return "a network's name has 1 to 127 bytes of UTF-8";
-	if (!join->struct_size || join->role > JF_PORT_SERVICE ||
-	    join->promiscuous > JF_PROMISC_ALLOW_ALL || !join->deliver)
-		return "a join wants struct_size, a role, a policy and deliver";
-	if ((join->flags & JF_PORT_LOSSLESS) && !join->resume)
-		return "a LOSSLESS join wants resume";
-	return NULL;
+	if (len < 1 || len > 127 || !g_utf8_validate(name, -1, NULL))
+		return FALSE;
+	for (; *name; name = g_utf8_next_char(name))
+		if (g_unichar_iscntrl(g_utf8_get_char(name)))
+			return FALSE;
+	return TRUE;
+}
+
+/* What is the driver's mistake, whatever its user wrote. */
+static const char *
+join_fault(const JfSwitchJoin *join)
+{
+	if (!join->struct_size)
+		return "struct_size is 0";
+	if (join->role > JF_PORT_SERVICE)
+		return "no such role";
+	if (join->promiscuous > JF_PROMISC_ALLOW_ALL)
+		return "no such policy";
+	if (join->flags & ~JF_PORT_LOSSLESS)
+		return "unknown flags";
+	if (join->mac[0] & 1)
+		return "a group address as its own";
+	if (!join->deliver)
+		return "no deliver";
+	return (join->flags & JF_PORT_LOSSLESS) && !join->resume ? "LOSSLESS without resume" : NULL;
 }
 
 static JfSwitchPort *
 switch_join(JfInstance *inst, const char *name, const JfSwitchJoin *join, GError **error)
 {
 	JfHarness *h = harness_of(inst);
-	const char *fault = join_fault(name, join);
+	const char *fault = join_fault(join);
 	JfSwitchPort *port;
 
 	harness_check_thread(h, "join");
@@ -31,8 +48,11 @@ switch_join(JfInstance *inst, const char *name, const JfSwitchJoin *join, GError
 		g_set_error(error, JF_ERROR, JF_ERROR_BUSY, "network '%s' is busy", name);
 		return NULL;
 	}
-	if (fault) {
-		g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "'%s': %s", name, fault);
+	if (fault)
+		harness_violate(h, "join of network '%s': %s", name, fault);
+	if (fault || !name_is_valid(name)) {
+		g_set_error(error, JF_ERROR, fault ? JF_ERROR_PLUGIN : JF_ERROR_VALUE, "'%s': %s",
+			    name, fault ? fault : "no valid name of a network");
 		return NULL;
 	}
 	port = g_new0(JfSwitchPort, 1);
