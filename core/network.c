@@ -6,7 +6,7 @@
  */
 #include "network.h"
 
-JfNetworks *jf_instance_get_networks(JfInstance *inst);
+#include "instance.h"
 
 #define NAME_MAX_LEN 127u
 
@@ -21,7 +21,7 @@ network_new(JfNetworks *networks, const char *name)
 	net->name = g_strdup(name);
 	g_atomic_ref_count_init(&net->refs);
 	net->fdb = jf_fdb_new((guint64)g_random_int() << 32 | g_random_int());
-	jf_rmlock_init(&net->lock);
+	jf_rmlock_init(&net->lock, &networks->writers);
 	g_mutex_init(&net->policy_lock);
 	return net;
 }
@@ -121,6 +121,20 @@ network_describe(Network *net, JfNetworkInfo *info)
 	jf_rmlock_read_unlock(&net->lock);
 }
 
+/* A host's or a service's port sees what its driver asked for. */
+static void
+network_set_promiscuous(Network *net, const JfInstance *inst, guint32 policy)
+{
+	jf_rmlock_read_lock(&net->lock);
+	for (guint id = 1; id < net->n_slots; id++) {
+		JfSwitchPort *port = net->ports[id];
+
+		if (port && port->inst == inst && port->join.role == JF_PORT_CARD)
+			switch_set_policy(net, port, policy);
+	}
+	jf_rmlock_read_unlock(&net->lock);
+}
+
 /* ---- All networks ---- */
 
 JfNetworks *
@@ -129,6 +143,7 @@ jf_networks_new(void (*changed)(gpointer data), gpointer data)
 	JfNetworks *networks = g_new0(JfNetworks, 1);
 
 	g_mutex_init(&networks->lock);
+	pthread_mutex_init(&networks->writers, NULL);
 	networks->table = g_hash_table_new(g_str_hash, g_str_equal);
 	networks->changed = changed;
 	networks->data = data;
@@ -142,7 +157,14 @@ jf_networks_free(JfNetworks *networks)
 		return;
 	g_hash_table_unref(networks->table);
 	g_mutex_clear(&networks->lock);
+	pthread_mutex_destroy(&networks->writers);
 	g_free(networks);
+}
+
+pthread_mutex_t *
+jf_networks_get_writers(JfNetworks *networks)
+{
+	return &networks->writers;
 }
 
 static void
@@ -267,14 +289,6 @@ jf_networks_join(JfNetworks *networks, JfInstance *inst, const char *name, const
 	return port;
 }
 
-/* Until there are instances. */
-__attribute__((weak)) JfNetworks *
-jf_instance_get_networks(JfInstance *inst)
-{
-	(void)inst;
-	return NULL;
-}
-
 static JfSwitchPort *
 switch_join(JfInstance *inst, const char *name, const JfSwitchJoin *join, GError **error)
 {
@@ -331,6 +345,19 @@ jf_networks_leave_all(JfNetworks *networks, JfInstance *inst)
 
 	while ((port = find_port_of(networks, inst)))
 		switch_leave(port);
+}
+
+void
+jf_networks_set_promiscuous(JfNetworks *networks, JfInstance *inst, guint32 policy)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_mutex_lock(&networks->lock);
+	g_hash_table_iter_init(&iter, networks->table);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		network_set_promiscuous(value, inst, policy);
+	g_mutex_unlock(&networks->lock);
 }
 
 const JfSwitch *

@@ -48,8 +48,9 @@ struct Network {
 };
 
 struct JfNetworks {
-	GMutex lock;       /* taken before a network's lock, and never by a sender */
-	GHashTable *table; /* name -> Network, not owned */
+	GMutex lock;             /* taken before a network's lock, and never by a sender */
+	GHashTable *table;       /* name -> Network, not owned */
+	pthread_mutex_t writers; /* see rmlock.h */
 	void (*changed)(gpointer data);
 	gpointer data;
 };

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <pthread.h>
+
 #include "jackfield/switch.h"
 #include "jackfield/vmm.h"
 
@@ -22,6 +24,11 @@ JfSwitchPort *jf_networks_join(JfNetworks *networks, JfInstance *inst, const cha
 			       const JfSwitchJoin *join, GError **error);
 /* Takes away the ports that an instance left behind. After its finish. */
 void jf_networks_leave_all(JfNetworks *networks, JfInstance *inst);
+
+/* A new JfPromiscuous policy for the ports that an instance has for its card. */
+void jf_networks_set_promiscuous(JfNetworks *networks, JfInstance *inst, guint32 policy);
+/* The mutex of all who write a lock of this context: see rmlock.h. */
+pthread_mutex_t *jf_networks_get_writers(JfNetworks *networks);
 
 /* Each network, in byte order of the names. Frames go on moving meanwhile. */
 void jf_networks_list(JfNetworks *networks, JfNetworkFunc func, gpointer data);
