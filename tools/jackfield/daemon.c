@@ -2,17 +2,17 @@
 /*
  * daemon.c - the connection to jackfieldd, which is started where it does not run yet.
  *
- * Whoever finds no daemon takes the lock jackfieldd.start in the runtime directory, looks again and
- * starts one: of many programs at once, one starts it and the others find it. A daemon started this
- * way writes its log to jackfieldd.log there.
+ * jackfieldd goes to the background by itself: the process that we start ends when the daemon answers,
+ * this one or another that was faster, and says on standard error why it cannot.
  */
 #include "cli.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,23 +66,10 @@ find_daemon(GError **error)
 	return path;
 }
 
-/* The same directories for the daemon, should it change its working directory. */
-static char **
-make_environment(void)
-{
-	g_autofree char *runtime = paths_get_runtime_dir();
-	g_autofree char *config = paths_get_config_dir();
-	char **env = g_get_environ();
-
-	env = g_environ_setenv(env, "JACKFIELD_RUNTIME_DIR", runtime, TRUE);
-	return g_environ_setenv(env, "JACKFIELD_HOME", config, TRUE);
-}
-
-/* In a session of its own, with nothing of ours open. */
+/* With nothing of ours open but the pipe, and no signal blocked. */
 static gboolean
-spawn_daemon(const char *program, const char *log, pid_t *pid, GError **error)
+spawn_daemon(const char *program, int out, pid_t *pid, GError **error)
 {
-	g_auto(GStrv) env = make_environment();
 	char *argv[] = { (char *)program, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -92,14 +79,13 @@ spawn_daemon(const char *program, const char *log, pid_t *pid, GError **error)
 	sigemptyset(&none);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND,
-					 0600);
+	posix_spawn_file_actions_adddup2(&actions, out, 2);
 	posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-	rc = posix_spawn(pid, program, &actions, &attr, argv, env);
+	rc = posix_spawn(pid, program, &actions, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);
 	if (rc != 0)
@@ -108,97 +94,88 @@ spawn_daemon(const char *program, const char *log, pid_t *pid, GError **error)
 	return rc == 0;
 }
 
-static void
-set_start_error(GError **error, const char *program, const char *log, const char *what)
-{
-	g_autofree char *text = NULL;
-	const char *tail;
-	gsize len = 0;
-
-	if (!g_file_get_contents(log, &text, &len, NULL) || len == 0) {
-		g_set_error(error, JF_ERROR, JF_ERROR_STATE, "%s %s", program, what);
-		return;
-	}
-	tail = len > LOG_TAIL_BYTES ? text + len - LOG_TAIL_BYTES : text;
-	g_strchomp(text);
-	g_set_error(error, JF_ERROR, JF_ERROR_STATE, "%s %s:\n%s", program, what, tail);
-}
-
-/* Until it answers, ends, or takes too long. */
-static GDBusConnection *
-wait_for_daemon(const char *address, pid_t pid, const char *program, const char *log,
-		GError **error)
+/* What it says until it is ready or has ended, which both close the pipe. FALSE: too late. */
+static gboolean
+read_until_closed(int fd, GString *said)
 {
 	gint64 deadline = g_get_monotonic_time() + START_DEADLINE_US;
-	gulong pause = 2000;
+	char buffer[512];
 
 	for (;;) {
-		gboolean ended = waitpid(pid, NULL, WNOHANG) == pid;
-		GDBusConnection *bus = connect_once(address, NULL);
+		gint64 left = deadline - g_get_monotonic_time();
+		struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+		ssize_t n;
 
-		if (bus)
-			return bus;
-		if (ended || g_get_monotonic_time() > deadline) {
-			set_start_error(error, program, log,
-					ended ? "ended at once" : "does not answer");
-			return NULL;
-		}
-		g_usleep(pause);
-		pause = MIN(pause * 2, 50000);
+		if (left <= 0)
+			return FALSE;
+		if (poll(&pollfd, 1, (int)(left / 1000) + 1) <= 0)
+			continue;
+		n = read(fd, buffer, sizeof buffer);
+		if (n == 0)
+			return TRUE;
+		if (n > 0 && said->len < LOG_TAIL_BYTES)
+			g_string_append_len(said, buffer, n);
 	}
 }
 
-static int
-lock_start(const char *dir, GError **error)
+/* What goes wrong late is in the log only. */
+static void
+set_start_error(GError **error, const char *program, const char *log, const char *said)
 {
-	g_autofree char *path = g_build_filename(dir, "jackfieldd.start", NULL);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int rc;
+	g_autofree char *text = NULL;
+	const char *tail = said;
+	gsize len = 0;
 
-	if (fd < 0) {
-		g_set_error(error, JF_ERROR, JF_ERROR_PERMISSION, "Cannot open %s: %s", path,
-			    g_strerror(errno));
-		return -1;
-	}
-	do
-		rc = flock(fd, LOCK_EX);
-	while (rc != 0 && errno == EINTR);
-	return fd;
+	if (!*said && g_file_get_contents(log, &text, &len, NULL))
+		tail = len > LOG_TAIL_BYTES ? text + len - LOG_TAIL_BYTES : text;
+	g_set_error(error, JF_ERROR, JF_ERROR_STATE, "%s does not start%s%s", program,
+		    *tail ? ":\n" : "", tail);
+	g_strchomp((*error)->message);
 }
 
-static GDBusConnection *
-start_locked(const char *dir, const char *address, GError **error)
+static gboolean
+start_program(const char *dir, const char *program, GError **error)
 {
 	g_autofree char *log = g_build_filename(dir, "jackfieldd.log", NULL);
-	g_autofree char *program = NULL;
-	g_autoptr(GError) absent = NULL;
-	GDBusConnection *bus;
+	g_autoptr(GString) said = g_string_new(NULL);
+	gboolean in_time = FALSE;
+	int status = 0;
+	int fds[2];
 	pid_t pid;
 
-	/* Somebody else may have started it while we waited for the lock. */
-	bus = connect_once(address, &absent);
-	if (bus)
-		return bus;
-	program = find_daemon(error);
-	if (!program || !spawn_daemon(program, log, &pid, error))
-		return NULL;
-	return wait_for_daemon(address, pid, program, log, error);
+	if (pipe2(fds, O_CLOEXEC) != 0) {
+		g_set_error(error, JF_ERROR, JF_ERROR_STATE, "Cannot make a pipe: %s",
+			    g_strerror(errno));
+		return FALSE;
+	}
+	if (!spawn_daemon(program, fds[1], &pid, error)) {
+		close(fds[0]);
+		close(fds[1]);
+		return FALSE;
+	}
+	close(fds[1]);
+	in_time = read_until_closed(fds[0], said);
+	close(fds[0]);
+	if (in_time && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == 0)
+		return TRUE;
+	if (in_time)
+		set_start_error(error, program, log, said->str);
+	else
+		g_set_error(error, JF_ERROR, JF_ERROR_STATE,
+			    "%s is not ready after %d seconds; its log is %s", program,
+			    (int)(START_DEADLINE_US / G_USEC_PER_SEC), log);
+	return FALSE;
 }
 
 static GDBusConnection *
 start_daemon(const char *dir, const char *address, GError **error)
 {
-	GDBusConnection *bus;
-	int lock;
+	g_autofree char *program = find_daemon(error);
 
-	if (!paths_make_private(dir, error))
+	if (!program || !start_program(dir, program, error))
 		return NULL;
-	lock = lock_start(dir, error);
-	if (lock < 0)
-		return NULL;
-	bus = start_locked(dir, address, error);
-	close(lock);
-	return bus;
+	return connect_once(address, error);
 }
 
 /* ---- Talking to it ---- */

@@ -5,7 +5,8 @@
  * The machine is started bound to our connection, so that its cards also go when we are killed. While
  * the monitor runs, we tell it what happens to a card's line (a cable pulled, the far end down), as
  * far as it can be told: QEMU by its monitor protocol on a socket pair. When the machine is powered
- * off by somebody else the monitor is asked to quit, then terminated, then killed.
+ * off by somebody else the monitor is asked to quit, then terminated, then killed. When the daemon
+ * ends, we start it again: it brings the cards up as they were, for a monitor that reconnects.
  */
 #include <errno.h>
 #include <glib-unix.h>
@@ -28,6 +29,8 @@
 
 /* Between asking, terminating and killing. */
 #define END_STEP_MS 5000u
+/* Between attempts to have a daemon again. */
+#define REJOIN_MS 500u
 
 extern char **environ;
 
@@ -48,12 +51,15 @@ typedef struct Run {
 	gboolean finishing; /* we take the cards down ourselves */
 	guint end_timer;
 	gboolean terminated; /* SIGTERM was sent */
+	guint rejoin_timer;
+	gboolean alone; /* no daemon to be had */
 } Run;
 
 static void
 run_clear(Run *run)
 {
 	g_clear_handle_id(&run->end_timer, g_source_remove);
+	g_clear_handle_id(&run->rejoin_timer, g_source_remove);
 	g_clear_pointer(&run->qmp, qmp_free);
 	g_clear_pointer(&run->cards, g_ptr_array_unref);
 	g_clear_pointer(&run->loop, g_main_loop_unref);
@@ -96,6 +102,8 @@ make_card(const char *machine, GVariant *properties)
 		g_variant_lookup(settings, "nic-type", "s", &card->nic_type);
 	card->path = cli_get_card_path(machine, card->slot);
 	card->device = g_strdup_printf("jfcard%u", card->slot);
+	if (g_strcmp0(card->connector, "dgram") == 0 && g_str_has_prefix(card->address, "/"))
+		card->local = g_strconcat(card->address, ".vmm", NULL);
 	return card;
 }
 
@@ -117,6 +125,7 @@ run_list_cards(Run *run, GError **error)
 
 	if (!cards)
 		return FALSE;
+	g_clear_pointer(&run->cards, g_ptr_array_unref);
 	run->cards = g_ptr_array_new_with_free_func(vmm_card_free);
 	g_variant_iter_init(&iter, cards);
 	while ((child = g_variant_iter_next_value(&iter))) {
@@ -212,14 +221,18 @@ on_power_off(GDBusConnection *bus G_GNUC_UNUSED, const char *sender G_GNUC_UNUSE
 		on_end_step(run);
 }
 
+static gboolean run_rejoin(gpointer data);
+
 static void
 on_bus_closed(GDBusConnection *bus G_GNUC_UNUSED, gboolean vanished G_GNUC_UNUSED,
 	      GError *error G_GNUC_UNUSED, gpointer data)
 {
 	Run *run = data;
 
-	if (!run->finishing)
-		note("jackfieldd has ended, and the cards with it");
+	if (run->finishing)
+		return;
+	note("jackfieldd has ended; it is started again");
+	run->rejoin_timer = g_timeout_add(REJOIN_MS, run_rejoin, run);
 }
 
 static void
@@ -227,6 +240,7 @@ run_subscribe(Run *run)
 {
 	GDBusConnection *bus = run->cli->bus;
 
+	/* Peer to peer: nothing is sent for this, and nothing comes twice. */
 	g_dbus_connection_signal_subscribe(bus, NULL, "org.freedesktop.DBus.Properties",
 					   "PropertiesChanged", NULL, CARD_INTERFACE,
 					   G_DBUS_SIGNAL_FLAGS_NONE, on_card_changed, run, NULL);
@@ -234,6 +248,65 @@ run_subscribe(Run *run)
 					   run->path, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_power_off,
 					   run, NULL);
 	g_signal_connect(bus, "closed", G_CALLBACK(on_bus_closed), run);
+}
+
+/* Closed or not, this connection tells us nothing any more. */
+static void
+run_leave(Run *run)
+{
+	if (run->cli->bus)
+		g_signal_handlers_disconnect_by_data(run->cli->bus, run);
+	cli_disconnect(run->cli);
+}
+
+static void
+run_send_links(Run *run)
+{
+	guint i;
+
+	for (i = 0; run->qmp && i < run->cards->len; i++) {
+		const VmmCard *card = run->cards->pdata[i];
+
+		qmp_set_link(run->qmp, card->device, card->link);
+	}
+}
+
+/* The new daemon brings the machine up again by itself, unless its runtime directory was emptied. */
+static gboolean
+run_join(Run *run, GError **error)
+{
+	g_autoptr(GVariant) properties = NULL;
+	g_autoptr(GVariant) reply = NULL;
+	gboolean running = FALSE;
+
+	properties = cli_get_properties(run->cli, run->path, MACHINE_INTERFACE, error);
+	if (!properties)
+		return FALSE;
+	run_subscribe(run);
+	g_variant_lookup(properties, "Running", "b", &running);
+	if (!running)
+		reply = cli_call(run->cli, run->path, MACHINE_INTERFACE, "Start",
+				 g_variant_new("(b)", TRUE), "()", error);
+	return (running || reply) && run_list_cards(run, error);
+}
+
+static gboolean
+run_rejoin(gpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	Run *run = data;
+
+	run_leave(run);
+	if (!run_join(run, &error)) {
+		if (!run->alone)
+			note("the cards are gone: %s", error->message);
+		run->alone = TRUE;
+		return G_SOURCE_CONTINUE;
+	}
+	run->alone = FALSE;
+	run->rejoin_timer = 0;
+	run_send_links(run);
+	return G_SOURCE_REMOVE;
 }
 
 /* ---- The monitor ---- */
@@ -324,15 +397,17 @@ run_open_monitor(Run *run, int *theirs, GError **error)
 	return TRUE;
 }
 
+/* A VMM that was killed leaves its datagram sockets behind, and cannot bind to them again. */
 static void
-run_send_links(Run *run)
+run_remove_locals(Run *run)
 {
 	guint i;
 
-	for (i = 0; run->qmp && i < run->cards->len; i++) {
+	for (i = 0; i < run->cards->len; i++) {
 		const VmmCard *card = run->cards->pdata[i];
 
-		qmp_set_link(run->qmp, card->device, card->link);
+		if (card->local)
+			unlink(card->local);
 	}
 }
 
@@ -350,6 +425,7 @@ run_vmm(Run *run, int signals, const sigset_t *mask, GError **error)
 	argv = vmm_make_args(run->kind, run->vmm, run->cards, monitor, notes, error);
 	for (i = 0; argv && i < notes->len; i++)
 		note("%s", (const char *)notes->pdata[i]);
+	run_remove_locals(run);
 	spawned = argv && run_spawn(run, argv, monitor, mask, error);
 	if (monitor >= 0)
 		close(monitor);
@@ -385,7 +461,8 @@ run_finish(Run *run)
 	g_autoptr(GVariant) reply = NULL;
 
 	run->finishing = TRUE;
-	if (!g_dbus_connection_is_closed(run->cli->bus))
+	run_remove_locals(run);
+	if (run->cli->bus && !g_dbus_connection_is_closed(run->cli->bus))
 		reply = cli_call(run->cli, run->path, MACHINE_INTERFACE, "PowerOff", NULL, "()",
 				 NULL);
 	if (WIFEXITED(run->status))
@@ -406,6 +483,7 @@ run_machine(Run *run, GError **error)
 	if (done)
 		run_finish(run);
 	run->finishing = TRUE;
+	run_leave(run);
 	close(signals);
 	return done;
 }

@@ -20,6 +20,7 @@ vmm_card_free(gpointer data)
 	g_free(card->mac);
 	g_free(card->connector);
 	g_free(card->address);
+	g_free(card->local);
 	g_free(card);
 }
 
@@ -75,9 +76,12 @@ get_field(const VmmCard *card, const char *name)
 	return strcmp(name, "mac") == 0 ? card->mac : card->nic_type;
 }
 
+/* More than any machine has. */
+#define SLOTS 100u
+
 typedef struct Expansion {
 	const GPtrArray *cards;
-	gboolean used[64]; /* by slot */
+	gboolean used[SLOTS]; /* by slot */
 	GError *error;
 } Expansion;
 
@@ -96,7 +100,7 @@ expand_one(const GMatchInfo *match, GString *text, gpointer data)
 			    slot);
 		return TRUE;
 	}
-	expansion->used[slot % G_N_ELEMENTS(expansion->used)] = TRUE;
+	expansion->used[slot % SLOTS] = TRUE;
 	g_string_append(text, get_field(card, name));
 	return FALSE;
 }
@@ -128,11 +132,16 @@ static const struct {
 	{ "virtio", "virtio-net-pci", NULL },
 };
 
-/* What "-device help" says, or NULL when this is not the whole program's name. */
+/* What a QEMU can do. */
+typedef struct Qemu {
+	char *devices; /* what "-device help" says; NULL: it could not be asked */
+	guint version; /* 7.2 is 702; 0: not known */
+} Qemu;
+
 static char *
-list_devices(const char *program)
+ask_qemu(const char *program, const char *first, const char *second)
 {
-	const char *argv[] = { program, "-device", "help", NULL };
+	const char *argv[] = { program, first, second, NULL };
 	char *text = NULL;
 
 	if (!g_spawn_sync(NULL, (char **)argv, NULL,
@@ -140,6 +149,24 @@ list_devices(const char *program)
 			  NULL, NULL))
 		return NULL;
 	return text;
+}
+
+static void
+qemu_init(Qemu *qemu, const char *program)
+{
+	g_autofree char *text = ask_qemu(program, "-version", NULL);
+	const char *number = text ? strstr(text, "version ") : NULL;
+	guint major = 0, minor = 0;
+
+	qemu->devices = ask_qemu(program, "-device", "help");
+	if (number && sscanf(number, "version %u.%u", &major, &minor) == 2)
+		qemu->version = major * 100u + minor;
+}
+
+static void
+qemu_finish(Qemu *qemu)
+{
+	g_free(qemu->devices);
 }
 
 static const char *
@@ -180,10 +207,21 @@ quote_value(const char *value)
 	return g_strjoinv(",,", parts);
 }
 
+/* A VMM that does not reconnect loses its cards when the daemon is restarted. The option came with
+ * 8.0 and has counted milliseconds since 9.2. */
+static const char *
+get_reconnect(guint version)
+{
+	if (version < 800)
+		return "";
+	return version < 902 ? ",reconnect=1" : ",reconnect-ms=200";
+}
+
 static char *
-make_netdev(const VmmCard *card, GError **error)
+make_netdev(const VmmCard *card, const Qemu *qemu, GError **error)
 {
 	g_autofree char *path = quote_value(card->address);
+	g_autofree char *local = card->local ? quote_value(card->local) : NULL;
 
 	if (*card->address != '/') {
 		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
@@ -193,12 +231,12 @@ make_netdev(const VmmCard *card, GError **error)
 		return NULL;
 	}
 	if (strcmp(card->connector, "stream") == 0)
-		return g_strdup_printf("stream,id=jf%u,server=off,addr.type=unix,addr.path=%s",
-				       card->slot, path);
-	if (strcmp(card->connector, "dgram") == 0)
-		return g_strdup_printf("dgram,id=jf%u,local.type=unix,local.path=%s.vmm,"
+		return g_strdup_printf("stream,id=jf%u,server=off,addr.type=unix,addr.path=%s%s",
+				       card->slot, path, get_reconnect(qemu->version));
+	if (local)
+		return g_strdup_printf("dgram,id=jf%u,local.type=unix,local.path=%s,"
 				       "remote.type=unix,remote.path=%s",
-				       card->slot, path, path);
+				       card->slot, local, path);
 	g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
 		    "NIC %u: QEMU cannot use the connector '%s': it is stream or dgram", card->slot,
 		    card->connector);
@@ -206,11 +244,11 @@ make_netdev(const VmmCard *card, GError **error)
 }
 
 static gboolean
-add_qemu_card(GPtrArray *args, const VmmCard *card, const char *devices, GPtrArray *notes,
+add_qemu_card(GPtrArray *args, const VmmCard *card, const Qemu *qemu, GPtrArray *notes,
 	      GError **error)
 {
-	const char *device = choose_device(card, devices, notes, error);
-	g_autofree char *netdev = device ? make_netdev(card, error) : NULL;
+	const char *device = choose_device(card, qemu->devices, notes, error);
+	g_autofree char *netdev = device ? make_netdev(card, qemu, error) : NULL;
 	GString *text;
 
 	if (!netdev)
@@ -228,28 +266,37 @@ add_qemu_card(GPtrArray *args, const VmmCard *card, const char *devices, GPtrArr
 }
 
 static gboolean
+add_qemu_cards(GPtrArray *args, const char *program, const Expansion *expansion, GPtrArray *notes,
+	       GError **error)
+{
+	gboolean added = TRUE;
+	Qemu qemu = { NULL, 0 };
+	guint i;
+
+	qemu_init(&qemu, program);
+	for (i = 0; added && i < expansion->cards->len; i++) {
+		const VmmCard *card = expansion->cards->pdata[i];
+
+		if (!expansion->used[card->slot % SLOTS])
+			added = add_qemu_card(args, card, &qemu, notes, error);
+	}
+	qemu_finish(&qemu);
+	return added;
+}
+
+static gboolean
 add_qemu(GPtrArray *args, const char *program, const Expansion *expansion, int monitor,
 	 GPtrArray *notes, GError **error)
 {
-	g_autofree char *devices = list_devices(program);
-	guint i;
-
 	g_ptr_array_add(args, g_strdup("-chardev"));
 	g_ptr_array_add(args, g_strdup_printf("socket,id=jackfield,fd=%d", monitor));
 	g_ptr_array_add(args, g_strdup("-mon"));
 	g_ptr_array_add(args, g_strdup("chardev=jackfield,mode=control"));
-	for (i = 0; i < expansion->cards->len; i++) {
-		const VmmCard *card = expansion->cards->pdata[i];
-
-		if (!expansion->used[card->slot % G_N_ELEMENTS(expansion->used)] &&
-		    !add_qemu_card(args, card, devices, notes, error))
-			return FALSE;
-	}
+	if (expansion->cards->len > 0)
+		return add_qemu_cards(args, program, expansion, notes, error);
 	/* Without a word about networks QEMU would make a card of its own. */
-	if (expansion->cards->len == 0) {
-		g_ptr_array_add(args, g_strdup("-nic"));
-		g_ptr_array_add(args, g_strdup("none"));
-	}
+	g_ptr_array_add(args, g_strdup("-nic"));
+	g_ptr_array_add(args, g_strdup("none"));
 	return TRUE;
 }
 
@@ -258,7 +305,7 @@ check_other(const char *program, const Expansion *expansion, GError **error)
 {
 	guint i;
 
-	for (i = 0; i < G_N_ELEMENTS(expansion->used); i++) {
+	for (i = 0; i < SLOTS; i++) {
 		if (expansion->used[i])
 			return TRUE;
 	}

@@ -19,6 +19,7 @@ typedef struct VmmCard {
 	char *nic_type; /* "82540EM" */
 	char *mac;      /* with colons */
 	char *connector, *address;
+	char *local;     /* the VMM's own socket of a dgram connector; NULL: none */
 	guint boot_prio; /* 0: last */
 	gboolean link;
 } VmmCard;
