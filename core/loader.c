@@ -295,6 +295,18 @@ path_check(const char *real, GError **error)
 	return ok;
 }
 
+/* Why the module did not open, without the file's name that dlopen puts in front. */
+static const char *
+module_reason(const char *real)
+{
+	const char *reason = g_module_error();
+	gsize len = strlen(real);
+
+	if (reason && strncmp(reason, real, len) == 0 && g_str_has_prefix(reason + len, ": "))
+		return reason + len + 2;
+	return reason ? reason : "does not open";
+}
+
 const JfPlugin *
 jf_loader_open(const char *real, GError **error)
 {
@@ -311,7 +323,7 @@ jf_loader_open(const char *real, GError **error)
 		return NULL;
 	module = g_module_open(real, G_MODULE_BIND_LOCAL);
 	if (!module) {
-		refuse(error, JF_ERROR_PLUGIN, g_module_error());
+		refuse(error, JF_ERROR_PLUGIN, module_reason(real));
 		return NULL;
 	}
 	g_module_make_resident(module);

@@ -32,7 +32,7 @@ jf_text_show(const char *text)
 gboolean
 jf_text_is_plain(const char *text, gsize max)
 {
-	gsize len = strnlen(text, max + 1);
+	gsize len = text ? strnlen(text, max + 1) : 0;
 
 	if (len == 0 || len > max || !g_utf8_validate(text, (gssize)len, NULL))
 		return FALSE;

@@ -9,7 +9,7 @@
  * characters. NULL gives "(null)". g_free it. */
 char *jf_text_show(const char *text);
 
-/* UTF-8 without control characters, at most `max` bytes, not empty. */
+/* UTF-8 without control characters, at most `max` bytes, neither empty nor NULL. */
 gboolean jf_text_is_plain(const char *text, gsize max);
 
 #endif
