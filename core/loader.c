@@ -66,7 +66,6 @@ own_file(void)
 {
 	struct link_map *map = NULL;
 	Dl_info info;
-	g_autofree char *real = NULL;
 
 	if (!dladdr1((gpointer)jf_error_quark, &info, (void **)&map, RTLD_DL_LINKMAP))
 		return NULL;
