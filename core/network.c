@@ -353,6 +353,8 @@ jf_networks_set_promiscuous(JfNetworks *networks, JfInstance *inst, guint32 poli
 	GHashTableIter iter;
 	gpointer value;
 
+	/* For its next start. */
+	__atomic_store_n(&jf_instance_full(inst)->info.promiscuous, policy, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&networks->lock);
 	g_hash_table_iter_init(&iter, networks->table);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
