@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "context.h"
+#include "device.h"
 
 #define ATTACHMENT_DEFAULT "null"
 
@@ -151,6 +152,16 @@ card_alloc(JfContext *context, const JfCardConfig *config)
 }
 
 static gboolean
+card_add_model(JfCard *card, const JfCardConfig *config, GError **error)
+{
+	if (!card_add_instance(card, &card->model, JF_KIND_MODEL, config->model,
+			       config->model_properties, error))
+		return FALSE;
+	card->device = jf_device_new(card->model, error);
+	return card->device != NULL;
+}
+
+static gboolean
 card_add_instances(JfCard *card, const JfCardConfig *config, GError **error)
 {
 	const char *attachment = config->attachment ? config->attachment : ATTACHMENT_DEFAULT;
@@ -158,8 +169,7 @@ card_add_instances(JfCard *card, const JfCardConfig *config, GError **error)
 	if (!card_add_instance(card, &card->attachment, JF_KIND_ATTACHMENT, attachment,
 			       config->attachment_properties, error))
 		return FALSE;
-	if (config->model && !card_add_instance(card, &card->model, JF_KIND_MODEL, config->model,
-						config->model_properties, error))
+	if (config->model && !card_add_model(card, config, error))
 		return FALSE;
 	return !config->connector ||
 	       card_add_instance(card, &card->connector, JF_KIND_CONNECTOR, config->connector,
@@ -199,6 +209,8 @@ jf_card_free(JfCard *card)
 	for (guint i = list->len; i-- > 0;) {
 		JfInstanceFull *inst = g_ptr_array_index(list, i);
 
+		if (inst == card->model)
+			g_clear_pointer(&card->device, jf_device_free);
 		if (inst->cable)
 			jf_cable_remove(&card->cable, inst);
 		jf_instance_free(inst);

@@ -5,6 +5,7 @@
 
 #include "cable.h"
 #include "context.h"
+#include "device.h"
 #include "instance.h"
 #include "log.h"
 
@@ -148,6 +149,11 @@ host_query(JfInstance *pub, const char *iid)
 		return inst->card ? &inst->info : NULL;
 	if (strcmp(iid, JF_SWITCH_IID) == 0)
 		return jf_switch_get_interface();
+	if (strcmp(iid, JF_PCI_HOST_IID) == 0)
+		return pub->driver->kind == JF_KIND_MODEL && inst->card ? jf_device_get_pci_host()
+									: NULL;
+	if (strcmp(iid, JF_DEVICE_IID) == 0)
+		return jf_instance_get_device(pub) ? jf_device_get_interface() : NULL;
 	return NULL;
 }
 

@@ -230,7 +230,7 @@ switch_set_policy(Network *net, JfSwitchPort *port, guint32 policy)
 	guint64 *word = &net->promiscuous[port->id / NETWORK_SLOT_STEP];
 	guint64 bit = (guint64)1 << port->id % NETWORK_SLOT_STEP, old;
 
-	pthread_mutex_lock(&net->policy_lock);
+	g_mutex_lock(&net->policy_lock);
 	__atomic_store_n(&port->policy, policy, __ATOMIC_RELAXED);
 	if (policy == JF_PROMISC_DENY)
 		old = __atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
@@ -240,7 +240,7 @@ switch_set_policy(Network *net, JfSwitchPort *port, guint32 policy)
 		__atomic_fetch_sub(&net->n_promiscuous, 1, __ATOMIC_RELAXED);
 	if (policy != JF_PROMISC_DENY && !(old & bit))
 		__atomic_fetch_add(&net->n_promiscuous, 1, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&net->policy_lock);
+	g_mutex_unlock(&net->policy_lock);
 }
 
 /* A policy that this switch does not know shows a port as little as can be. */

@@ -10,6 +10,7 @@
 #include "jackfield/frame.h"
 #include "jackfield/pci.h"
 #include "jackfield/property.h"
+#include "jackfield/socket.h"
 #include "jackfield/state.h"
 #include "jackfield/switch.h"
 #include "jackfield/util.h"
@@ -122,7 +123,7 @@ test_complete(void)
 {
 	static const char *const headers[] = { "abi.h",    "card.h", "driver.h",   "forward.h",
 					       "frame.h",  "pci.h",  "property.h", "state.h",
-					       "switch.h", "util.h", "vmm.h" };
+					       "socket.h", "switch.h", "util.h", "vmm.h" };
 	guint n = 0, pinned = 0;
 
 	for (guint i = 0; i < G_N_ELEMENTS(headers); i++) {

@@ -128,10 +128,14 @@ typedef struct JfDeviceMemory {
 	gpointer data;
 } JfDeviceMemory;
 
+/* JfDeviceCallbacks.flags: the VMM keeps the MSI-X table and its masks; each vector is passed on while
+ * MSI-X is enabled in the configuration space, with address and value 0. */
+#define JF_DEVICE_VMM_MSIX 0x1u
+
 /* How a device reaches its VMM. Called on any thread; must not call back into the device. */
 typedef struct JfDeviceCallbacks {
 	guint32 struct_size;
-	guint32 reserved;
+	guint32 flags; /* JF_DEVICE_* */
 	void (*set_irq)(gpointer data, gboolean level);
 	void (*msix_notify)(gpointer data, guint vector, guint64 address, guint32 value);
 } JfDeviceCallbacks;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest-memory.h - the guest's physical memory as a device may reach it. */
+#ifndef JF_GUEST_MEMORY_H
+#define JF_GUEST_MEMORY_H
+
+#include "jackfield/pci.h"
+#include "rmlock.h"
+
+/* Most regions of one device: QEMU shows about 20 while firmware shuffles its shadow RAM. */
+#define JF_GUEST_MEMORY_MAX 4096u
+
+typedef struct JfGuestMemory {
+	JfRmLock lock;
+	GArray *regions; /* JfDeviceMemory, by address, not overlapping */
+} JfGuestMemory;
+
+/* `writers`: see rmlock.h. */
+void jf_guest_memory_init(JfGuestMemory *memory, pthread_mutex_t *writers);
+void jf_guest_memory_finish(JfGuestMemory *memory);
+
+/* Control thread or worker. Errors: VALUE (empty, wraps, overlaps), BUSY (too many). */
+gboolean jf_guest_memory_add(JfGuestMemory *memory, const JfDeviceMemory *region, GError **error);
+/* NOT_FOUND unless it is exactly a region added before. Waits until nobody is between enter and
+ * leave, then releases it. */
+gboolean jf_guest_memory_remove(JfGuestMemory *memory, guint64 address, guint64 size,
+				GError **error);
+void jf_guest_memory_clear(JfGuestMemory *memory);
+
+/* As in JfPciHost; any thread. */
+void jf_guest_memory_enter(JfGuestMemory *memory);
+void jf_guest_memory_leave(JfGuestMemory *memory);
+gpointer jf_guest_memory_map(JfGuestMemory *memory, guint64 address, guint64 len, gboolean write);
+gboolean jf_guest_memory_read(JfGuestMemory *memory, guint64 address, gpointer dst, guint64 len);
+gboolean jf_guest_memory_write(JfGuestMemory *memory, guint64 address, gconstpointer src,
+			       guint64 len);
+
+#endif
