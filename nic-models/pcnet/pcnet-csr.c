@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pcnet-csr.c - control and status registers, reset, interrupts.
+ *
+ * The chip is stopped (CSR0.STOP), then reads its initialization block (INIT) or is set up through
+ * the registers, then runs (STRT). Most registers may be written only while it is stopped or
+ * suspended (CSR5.SPND).
+ */
+#include "pcnet.h"
+
+#include <string.h>
+
+void
+pcnet_update_irq(Pcnet *p)
+{
+	guint16 pending = p->csr[0] & CSR0_EVENTS & ~p->csr[3];
+
+	pending |= p->csr[4] & (CSR4_MASKED_EVENTS & ~(p->csr[4] << 1));
+	pending |= p->csr[4] & CSR4_UINT;
+	pending |= p->csr[5] & CSR5_EVENTS & (p->csr[5] << 1);
+	pending |= p->csr[7] & CSR7_EVENTS & (p->csr[7] << 1);
+	if (pending)
+		p->csr[0] |= CSR0_INTR;
+	else
+		p->csr[0] &= (guint16)~CSR0_INTR;
+	p->pci->set_irq(p->inst, pending != 0 && (p->csr[0] & CSR0_IENA) != 0);
+}
+
+void
+pcnet_event(Pcnet *p, guint16 csr0)
+{
+	p->csr[0] |= csr0;
+	if (csr0 & CSR0_TINT)
+		p->tint_unseen = TRUE;
+	pcnet_update_irq(p);
+}
+
+static void
+csr_stop(Pcnet *p)
+{
+	p->csr[0] = CSR0_STOP;
+	p->csr[4] &= (guint16)~CSR4_CLEARED;
+	p->csr[5] &= (guint16) ~(CSR5_EVENTS | CSR5_SPND);
+	p->csr[7] &= (guint16) ~(CSR7_EVENTS | CSR7_RDMD);
+	p->tint_unseen = FALSE;
+	pcnet_tx_abort(p);
+	pcnet_update_irq(p);
+}
+
+/* H_RESET (the RST# pin) also resets the bus configuration; S_RESET (a read of the reset register)
+ * keeps it. Data sheet, "Reset". */
+void
+pcnet_reset(Pcnet *p, gboolean hard)
+{
+	guint16 sws = p->bcr[BCR_SWS];
+
+	memset(p->csr, 0, sizeof p->csr);
+	p->csr[4] = 0x0115;
+	p->csr[80] = 0x1410;
+	p->csr[88] = p->is_973 ? 0x5003 : 0x1003;
+	p->csr[89] = 0x0262;
+	p->csr[94] = 0x0000;
+	p->csr[100] = 0x0200;
+	p->csr[103] = 0x0105;
+	p->csr[125] = 0x603c;
+	p->rap = 0;
+	p->stalled = p->soft_ns = 0;
+	if (hard) {
+		pcnet_bcr_reset(p);
+		pcnet_phy_reset(p);
+	} else {
+		p->bcr[BCR_BSBC] &= (guint16)~BCR18_DWIO;
+		p->bcr[BCR_SWS] = sws;
+	}
+	p->csr[58] = p->bcr[BCR_SWS];
+	p->host->timer_arm(p->poll, 0);
+	p->host->timer_arm(p->soft, 0);
+	csr_stop(p);
+}
+
+static void
+csr_start(Pcnet *p)
+{
+	p->csr[0] &= (guint16)~CSR0_STOP;
+	p->csr[0] |= CSR0_STRT;
+	if (!(p->csr[15] & MODE_DTX))
+		p->csr[0] |= CSR0_TXON;
+	if (!(p->csr[15] & MODE_DRX))
+		p->csr[0] |= CSR0_RXON;
+	pcnet_transmit_soon(p);
+	pcnet_rx_poll(p);
+}
+
+static void
+csr_init(Pcnet *p)
+{
+	p->csr[0] &= (guint16)~CSR0_STOP;
+	p->csr[0] |= CSR0_INIT;
+	if (pcnet_init_block(p))
+		pcnet_event(p, CSR0_IDON);
+	else
+		pcnet_event(p, CSR0_MERR);
+}
+
+static void
+csr0_write(Pcnet *p, guint16 value)
+{
+	guint16 cleared = value & CSR0_CLEARED;
+
+	/* Windows XP's driver sets TDMD and then clears a TINT that it has not seen yet, and would
+	 * wait for it for ever. */
+	if (p->tint_unseen)
+		cleared &= (guint16)~CSR0_TINT;
+	p->csr[0] &= (guint16)~cleared;
+	if (value & CSR0_STOP) {
+		csr_stop(p);
+		return;
+	}
+	p->csr[0] = (guint16)((p->csr[0] & ~CSR0_IENA) | (value & CSR0_IENA));
+	if ((value & CSR0_INIT) && !(p->csr[0] & CSR0_INIT))
+		csr_init(p);
+	if ((value & CSR0_STRT) && !(p->csr[0] & CSR0_STRT))
+		csr_start(p);
+	if ((value & CSR0_TDMD) && (p->csr[0] & CSR0_TXON)) {
+		p->csr[0] |= CSR0_TDMD;
+		pcnet_transmit_soon(p);
+	}
+	pcnet_update_irq(p);
+}
+
+static void
+csr4_write(Pcnet *p, guint16 value)
+{
+	p->csr[4] &= (guint16) ~(value & CSR4_CLEARED);
+	p->csr[4] = (guint16)((p->csr[4] & CSR4_CLEARED) | (value & CSR4_WRITABLE));
+	if (value & CSR4_UINTCMD)
+		p->csr[4] |= CSR4_UINT;
+	pcnet_update_irq(p);
+}
+
+static void
+csr5_write(Pcnet *p, guint16 value)
+{
+	gboolean was_suspended = (p->csr[5] & CSR5_SPND) != 0;
+	guint16 kept = (guint16)(p->csr[5] & CSR5_EVENTS & ~value);
+
+	p->csr[5] = (guint16)(kept | (value & CSR5_WRITABLE));
+	pcnet_update_irq(p);
+	if (was_suspended && !(value & CSR5_SPND)) {
+		pcnet_transmit_soon(p);
+		pcnet_rx_poll(p);
+	}
+}
+
+static void
+csr7_write(Pcnet *p, guint16 value)
+{
+	guint16 kept = (guint16)(p->csr[7] & CSR7_EVENTS & ~value);
+
+	if (!p->is_973)
+		return;
+	p->csr[7] = (guint16)(kept | (value & CSR7_WRITABLE));
+	pcnet_update_irq(p);
+	if (value & CSR7_STINT)
+		pcnet_soft_timer_arm(p);
+	if (value & CSR7_RDMD)
+		pcnet_rx_poll(p);
+}
+
+/* Registers that hold what is written, while the chip is stopped or suspended. */
+static gboolean
+csr_is_storage(guint reg)
+{
+	return (reg >= 8 && reg <= 15) || (reg >= 18 && reg <= 49) || (reg >= 60 && reg <= 72) ||
+	       reg == 74 || reg == 76 || reg == 78 || reg == 80 || reg == 82 || reg == 84 ||
+	       reg == 85 || reg == 86 || reg == 100 || reg == 122 || reg == 124 || reg == 125;
+}
+
+static void
+csr_store(Pcnet *p, guint reg, guint16 value)
+{
+	if (reg == 16 || reg == 17)
+		reg -= 15; /* aliases of IADR */
+	p->csr[reg] = value;
+	if (reg == 76)
+		p->csr[72] = value;
+	else if (reg == 78)
+		p->csr[74] = value;
+}
+
+void
+pcnet_csr_write(Pcnet *p, guint reg, guint16 value)
+{
+	switch (reg) {
+	case 0:
+		csr0_write(p, value);
+		return;
+	case 3:
+		p->csr[3] = value & CSR3_WRITABLE;
+		pcnet_update_irq(p);
+		return;
+	case 4:
+		csr4_write(p, value);
+		return;
+	case 5:
+		csr5_write(p, value);
+		return;
+	case 7:
+		csr7_write(p, value);
+		return;
+	case 58:
+		pcnet_bcr_write(p, BCR_SWS, value);
+		return;
+	case 112: /* missed frames, receive collisions: writing clears */
+	case 114:
+		p->csr[reg] = 0;
+		return;
+	default:
+		break;
+	}
+	if (!(p->csr[0] & CSR0_STOP) && !(p->csr[5] & CSR5_SPND))
+		return;
+	if (reg == 1 || reg == 2 || reg == 16 || reg == 17 || csr_is_storage(reg))
+		csr_store(p, reg, value);
+}
+
+guint16
+pcnet_csr_read(Pcnet *p, guint reg)
+{
+	guint16 value;
+
+	switch (reg) {
+	case 0:
+		p->tint_unseen = FALSE;
+		value = p->csr[0];
+		if (value & (CSR0_BABL | CSR0_CERR | CSR0_MISS | CSR0_MERR))
+			value |= CSR0_ERR;
+		return value;
+	case 16:
+	case 17:
+		return p->csr[reg - 15];
+	case 58:
+		return pcnet_bcr_read(p, BCR_SWS);
+	default:
+		return reg < PCNET_CSRS ? p->csr[reg] : 0;
+	}
+}
