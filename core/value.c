@@ -374,7 +374,7 @@ jf_value_expects(const JfPropSpec *spec)
 	case JF_PROP_CIDR:
 		return g_strdup("an address and prefix length like 10.0.2.0/24 or fd17::/64");
 	case JF_PROP_PATH:
-		return g_strdup("an absolute file name of at most 4095 bytes");
+		return g_strdup("an absolute file name of at most 4095 bytes of UTF-8");
 	case JF_PROP_LIST:
 		return g_strdup_printf(
 			"1 to %u items with commas between them, each 1 to 255 bytes",

@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "loader.h"
+#include "plugin.h"
 #include "property.h"
 #include "registry.h"
 
@@ -276,6 +277,32 @@ test_newer(void)
 	g_assert_cmpint(jf_property_set_get(set, "second")->v.integer, ==, 1);
 }
 
+static const JfDriver wire = { JF_DRIVER_HEAD, .kind = JF_KIND_CONNECTOR, .id = "wire", GOOD_BLURB,
+			       GOOD_CALLS };
+
+/* What only shows when it runs is the card's trouble, and the driver's own words are passed on. */
+static void
+test_init_fails(void)
+{
+	g_autofree char *path = file_in(FAULTY_DIR, "init-fails.so");
+	g_autoptr(GError) error = NULL;
+	JfContext *context = jf_context_new(NULL, NULL);
+	JfWorker *worker = jf_worker_new_nested(context, NULL);
+	JfCardConfig config = { .struct_size = sizeof config,
+				.machine = "web",
+				.connector = "wire",
+				.attachment = "init-fails",
+				.worker = worker };
+
+	g_assert_true(jf_context_add_driver(context, &wire, NULL));
+	g_assert_true(jf_context_load_plugin(context, path, NULL));
+	g_assert_null(jf_card_new(context, &config, &error));
+	g_assert_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED);
+	g_assert_nonnull(strstr(error->message, "never works"));
+	jf_worker_free(worker);
+	jf_context_free(context);
+}
+
 /* ---- Owners and modes ---- */
 
 static void
@@ -446,6 +473,7 @@ main(int argc, char **argv)
 	g_test_add_func("/faulty/by-name", test_by_name);
 	g_test_add_func("/faulty/older", test_older);
 	g_test_add_func("/faulty/newer", test_newer);
+	g_test_add_func("/faulty/init-fails", test_init_fails);
 	g_test_add_func("/faulty/writable-dir", test_writable_dir);
 	g_test_add_func("/faulty/link", test_link);
 	g_test_add_func("/faulty/owner", test_owner);

@@ -21,7 +21,7 @@ G_BEGIN_DECLS
  * IPV4    dotted quad
  * IPV6    RFC 4291 text
  * CIDR    IPv4 or IPv6 address, slash, prefix length
- * PATH    absolute file name, at most 4095 bytes
+ * PATH    absolute file name, at most 4095 bytes of UTF-8 without control characters
  * LIST    STRINGs with commas between them, at most max of them (64 when max is 0)
  */
 typedef enum {

@@ -54,13 +54,14 @@ JF_EXPORT void jf_context_free(JfContext *context);
  * Loads every "*.so" plugin of the search path, first directory first, files in byte order of their
  * names; a driver id or plugin name already taken shadows the later one:
  *
- *	1. directories of JACKFIELD_PLUGIN_PATH (colon-separated), unless running set-uid
- *	2. $XDG_DATA_HOME/jackfield/plugins
+ *	1. directories of JACKFIELD_PLUGIN_PATH (colon-separated absolute names), unless running
+ *	   set-uid
+ *	2. $XDG_DATA_HOME/jackfield/plugins, unless running set-uid
  *	3. the system directory, LIBDIR/jackfield/plugins
  *	4. the built-in directory: LIBDIR/jackfield/built-in, or the build tree when run from there
  *
  * A file or directory is refused when somebody other than root and the user owns it or others may
- * write to it. A refused file never stops the others: see jf_context_list_problems.
+ * write to it; a group that has its owner's name and no other member is the owner. A refused file never stops the others: see jf_context_list_problems.
  */
 JF_EXPORT void jf_context_load_plugins(JfContext *context);
 /* Loads one file by name. Errors: PLUGIN, ABI, PERMISSION, NOT_FOUND, BUSY (name taken). */
