@@ -248,6 +248,9 @@ module_is_whole(int fd, guint64 size)
 		return FALSE;
 	if (head.e_phentsize != sizeof segment || head.e_phoff > size)
 		return FALSE;
+	/* The section headers come last: without them something is missing, needed or not. */
+	if (head.e_shoff > size || (guint64)head.e_shnum * head.e_shentsize > size - head.e_shoff)
+		return FALSE;
 	for (guint i = 0; i < head.e_phnum; i++) {
 		if (!read_at(fd, &segment, sizeof segment, head.e_phoff + i * sizeof segment))
 			return FALSE;

@@ -26,7 +26,6 @@
 
 #define HEAD_MAX 512u
 #define SIZE_MIN 8u
-#define VLAN_MAX 4u
 
 #define ETH_IPV4 0x0800u
 #define ETH_IPV6 0x86ddu
@@ -91,8 +90,8 @@ parse_ethernet(Cutter *c, guint *ethertype)
 {
 	c->l3 = JF_FRAME_MIN_LEN;
 	*ethertype = jf_get_be16(c->head + 12);
-	for (guint i = 0; *ethertype == ETH_VLAN || *ethertype == ETH_QINQ; i++) {
-		if (i == VLAN_MAX || c->l3 + 4 > c->head_len)
+	while (*ethertype == ETH_VLAN || *ethertype == ETH_QINQ) {
+		if (c->l3 + 4 > c->head_len)
 			return FALSE;
 		*ethertype = jf_get_be16(c->head + c->l3 + 2);
 		c->l3 += 4;

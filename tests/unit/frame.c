@@ -99,7 +99,7 @@ add_ipv4(GByteArray *b, const Shape *shape, guint len)
 static void
 add_ipv6(GByteArray *b, const Shape *shape, guint len)
 {
-	guint8 ip[40] = { 0x60, 1, 2, 3, 0, 0, 0, 64, 0xfe, 0x80 }, ext[256] = { 0 };
+	guint8 ip[40] = { 0x60, 1, 2, 3, 0, 0, 0, 64, 0xfe, 0x80 }, ext[512] = { 0 };
 	guint8 last = is_tcp(shape->gso_type) ? 6 : 17;
 
 	ip[4] = (guint8)((len + shape->options) >> 8);
@@ -603,6 +603,11 @@ test_ufo(void)
 static void
 test_lengths(void)
 {
+	const Shape longest = { .gso_type = JF_GSO_TCPV6,
+				.is_ipv6 = TRUE,
+				.options = 432,
+				.gso_size = 500,
+				.payload = 1234 };
 	const Shape padded = {
 		.gso_type = JF_GSO_TCPV4, .gso_size = 500, .payload = 1234, .pad = 9
 	};
@@ -611,6 +616,7 @@ test_lengths(void)
 	Receiver r = { .shape = &plain, .payload = payload };
 	Sample s;
 
+	check_shape(&longest, 3, 0);
 	check_shape(&padded, 3, 0);
 	plain.pad = 0;
 	sample_init(&s, &plain, 1);
@@ -759,6 +765,16 @@ test_refused(void)
 		{ { JF_GSO_TCPV6, TRUE, .options = 8, .payload = 900, .gso_size = 100 }, 41, 255 },
 		{ { JF_GSO_TCPV4, TRUE, .payload = 3000, .gso_size = 1000 }, 0, 0x60 }, /* not v4 */
 		{ { JF_GSO_TCPV6, .payload = 3000, .gso_size = 1000 }, 0, 0x45 },       /* not v6 */
+		/* More headers than are looked at. */
+		{ { JF_GSO_UDP_L4, TRUE, .options = 456, .payload = 900, .gso_size = 100 },
+		  0,
+		  0x60 },
+		{ { JF_GSO_TCPV6, TRUE, .options = 440, .payload = 900, .gso_size = 100 },
+		  0,
+		  0x60 },
+		{ { JF_GSO_TCPV6, TRUE, .options = 480, .payload = 900, .gso_size = 100 },
+		  0,
+		  0x60 },
 		/* The first fragment has no room for the headers. */
 		{ { JF_GSO_UDP, TRUE, .options = 88, .payload = 3000, .gso_size = 80 }, 0, 0x60 },
 	};
