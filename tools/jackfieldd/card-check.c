@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* card-check.c - the functions of the table in card-key.c. */
+#include "card-check.h"
+
+#include <string.h>
+
+#include "attachment.h"
+#include "forward.h"
+#include "text.h"
+
+typedef struct Choice {
+	const char *name;
+	const char *canonical; /* NULL: known, but not supported */
+} Choice;
+
+/* `choices` ends with a NULL name. */
+static char *
+check_choice(const CardKey *key, const Choice *choices, const char *value, GError **error)
+{
+	g_autofree char *shown = jf_text_show(value);
+
+	for (; choices->name; choices++) {
+		if (g_ascii_strcasecmp(choices->name, value) != 0)
+			continue;
+		if (choices->canonical)
+			return g_strdup(choices->canonical);
+		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+			    "%s '%s' is not supported by this version; it is %s", key->name,
+			    choices->name, key->values);
+		return NULL;
+	}
+	g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "%s '%s' is not %s", key->name, shown,
+		    key->values);
+	return NULL;
+}
+
+char *
+card_check_bool(const CardKey *key, G_GNUC_UNUSED const ConfigEnv *env, const char *value,
+		GError **error)
+{
+	static const Choice choices[] = {
+		{ "on", "on" },     { "off", "off" }, { "true", "on" },
+		{ "false", "off" }, { "yes", "on" },  { "no", "off" },
+		{ "1", "on" },      { "0", "off" },   { .name = NULL },
+	};
+
+	return check_choice(key, choices, value, error);
+}
+
+char *
+card_check_trace(const CardKey *key, const ConfigEnv *env, const char *value, GError **error)
+{
+	g_autofree char *canonical = card_check_bool(key, env, value, error);
+
+	if (!canonical)
+		return NULL;
+	if (strcmp(canonical, "on") == 0 &&
+	    !jf_context_find_driver(env->context, JF_KIND_FILTER, "capture", NULL)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+			    "nic-trace needs the filter driver 'capture', which is not installed");
+		return NULL;
+	}
+	return g_steal_pointer(&canonical);
+}
+
+char *
+card_check_path(const CardKey *key, G_GNUC_UNUSED const ConfigEnv *env, const char *value,
+		GError **error)
+{
+	g_autofree char *shown = NULL;
+
+	if (!*value || (*value == '/' && strlen(value) < 4096))
+		return g_strdup(value);
+	shown = jf_text_show(value);
+	g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+		    "%s '%s' is not an absolute file name of at most 4095 bytes", key->name, shown);
+	return NULL;
+}
+
+char *
+card_check_nic_type(const CardKey *key, G_GNUC_UNUSED const ConfigEnv *env, const char *value,
+		    GError **error)
+{
+	static const Choice choices[] = {
+		{ "Am79C970A", "Am79C970A" }, { "Am79C973", "Am79C973" }, { "82540EM", "82540EM" },
+		{ "82543GC", "82543GC" },     { "82545EM", "82545EM" },   { "virtio", "virtio" },
+		{ .name = "Am79C960" },       { .name = "NE1000" },       { .name = "NE2000" },
+		{ .name = "WD8003" },         { .name = "WD8013" },       { .name = "3C503" },
+		{ .name = "3C501" },          { .name = NULL },
+	};
+
+	return check_choice(key, choices, value, error);
+}
+
+char *
+card_check_promisc(const CardKey *key, G_GNUC_UNUSED const ConfigEnv *env, const char *value,
+		   GError **error)
+{
+	static const Choice choices[] = {
+		{ "deny", "deny" },
+		{ "allow-vms", "allow-vms" },
+		{ "allow-network", "allow-vms" },
+		{ "allow-all", "allow-all" },
+		{ .name = NULL },
+	};
+
+	return check_choice(key, choices, value, error);
+}
+
+/* VirtualBox's prefix and three random bytes. */
+static char *
+mac_generate(const ConfigEnv *env)
+{
+	char text[13];
+
+	do {
+		g_snprintf(text, sizeof text, "080027%06X", g_random_int() & 0xffffff);
+	} while (env->mac_taken && env->mac_taken(text, env->data));
+	return g_strdup(text);
+}
+
+char *
+card_check_mac(const CardKey *key, const ConfigEnv *env, const char *value, GError **error)
+{
+	static const guint8 zero[6];
+	g_autofree char *shown = NULL;
+	guint8 mac[6];
+
+	if (g_ascii_strcasecmp(value, "auto") == 0)
+		return mac_generate(env);
+	if (jf_mac_parse(value, mac) && !(mac[0] & 1) && memcmp(mac, zero, sizeof mac) != 0)
+		return g_strdup_printf("%02X%02X%02X%02X%02X%02X", mac[0], mac[1], mac[2], mac[3],
+				       mac[4], mac[5]);
+	shown = jf_text_show(value);
+	g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+		    "%s '%s' is not %s; the second digit is even (a unicast address)", key->name,
+		    shown, key->values);
+	return NULL;
+}
+
+static char *
+check_number(const CardKey *key, const char *value, guint64 max, GError **error)
+{
+	g_autofree char *shown = NULL;
+	guint64 number;
+
+	if (g_ascii_string_to_unsigned(value, 10, 0, max, &number, NULL))
+		return g_strdup_printf("%" G_GUINT64_FORMAT, number);
+	shown = jf_text_show(value);
+	g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+		    "%s '%s' is not a number from 0 to %" G_GUINT64_FORMAT, key->name, shown, max);
+	return NULL;
+}
+
+char *
+card_check_boot_prio(const CardKey *key, G_GNUC_UNUSED const ConfigEnv *env, const char *value,
+		     GError **error)
+{
+	return check_number(key, value, 4, error);
+}
+
+char *
+card_check_speed(const CardKey *key, G_GNUC_UNUSED const ConfigEnv *env, const char *value,
+		 GError **error)
+{
+	g_autofree char *number = check_number(key, value, G_MAXUINT32, error);
+
+	if (!number || strcmp(number, "0") == 0)
+		return g_steal_pointer(&number);
+	g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+		    "%s '%s' is not supported: the VMM's own network adapter has a fixed speed",
+		    key->name, number);
+	return NULL;
+}
+
+static char *
+check_driver(const ConfigEnv *env, guint32 kind, const char *value, GError **error)
+{
+	const JfDriver *driver;
+
+	if (!*value)
+		return g_strdup("");
+	driver = jf_context_find_driver(env->context, kind, value, error);
+	return driver ? g_strdup(driver->id) : NULL;
+}
+
+char *
+card_check_generic_driver(G_GNUC_UNUSED const CardKey *key, const ConfigEnv *env, const char *value,
+			  GError **error)
+{
+	return check_driver(env, JF_KIND_ATTACHMENT, value, error);
+}
+
+char *
+card_check_connector(G_GNUC_UNUSED const CardKey *key, const ConfigEnv *env, const char *value,
+		     GError **error)
+{
+	return check_driver(env, JF_KIND_CONNECTOR, value, error);
+}
+
+char *
+card_check_option(const CardKey *key, const ConfigEnv *env, const char *value, GError **error)
+{
+	const char *id = attachment_nic_driver(key->nic);
+	const JfDriver *driver = jf_context_find_driver(env->context, JF_KIND_ATTACHMENT, id, NULL);
+	const JfPropSpec *spec;
+	char *canonical;
+	guint i;
+
+	if (!driver) {
+		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+			    "%s needs the attachment driver '%s', which is not installed",
+			    key->name, id);
+		return NULL;
+	}
+	for (i = 0; (spec = jf_driver_get_prop(driver, i)); i++)
+		if (g_ascii_strcasecmp(spec->name, key->property) == 0)
+			break;
+	if (!spec) {
+		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+			    "%s is not supported: the attachment driver '%s' cannot do it",
+			    key->name, id);
+		return NULL;
+	}
+	if (!*value || strcmp(value, "none") == 0 || strcmp(value, "default") == 0)
+		return g_strdup("");
+	canonical = jf_driver_check_prop(driver, key->property, value, error);
+	if (!canonical)
+		g_prefix_error(error, "%s: ", key->name);
+	return canonical;
+}
+
+/* ---- What is more than one value ---- */
+
+gboolean
+card_set_nic(G_GNUC_UNUSED const CardKey *key, const ConfigEnv *env, MachineConfig *machine,
+	     CardConfig *card, const char *value, GError **error)
+{
+	g_autofree char *canonical = attachment_check_nic(env, value, error);
+
+	if (!canonical)
+		return FALSE;
+	card_config_set(card, "nic", strcmp(canonical, "none") == 0 ? NULL : canonical);
+	if (!card_config_is_enabled(card))
+		return TRUE;
+	/* Both stay what they are from now on, whatever becomes of the machine's OS type. */
+	if (!*card_config_get(card, "mac-address")) {
+		g_autofree char *mac = mac_generate(env);
+
+		card_config_set(card, "mac-address", mac);
+	}
+	if (!card->values || !g_hash_table_contains(card->values, "nic-type"))
+		card_config_set(card, "nic-type",
+				ostypes_find(env->ostypes, machine->ostype, NULL)->nic_type);
+	return TRUE;
+}
+
+static gboolean
+check_equals(const CardKey *key, const char *value, GError **error)
+{
+	g_autofree char *shown = NULL;
+	const char *equals = strchr(value, '=');
+
+	if (equals && equals != value && !memchr(value, '/', equals - value))
+		return TRUE;
+	shown = jf_text_show(value);
+	g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "%s '%s' is not %s", key->name, shown,
+		    key->values);
+	return FALSE;
+}
+
+/* Which driver it belongs to shows when all changes are in: see attachment_check. */
+gboolean
+card_set_property(const CardKey *key, G_GNUC_UNUSED const ConfigEnv *env,
+		  G_GNUC_UNUSED MachineConfig *machine, CardConfig *card, const char *value,
+		  GError **error)
+{
+	g_autofree char *name = NULL;
+	g_autofree char *entry = NULL;
+
+	if (!check_equals(key, value, error))
+		return FALSE;
+	name = g_ascii_strdown(value, strchr(value, '=') - value);
+	entry = g_strconcat("pending/", name, NULL);
+	card_config_set(card, entry, value);
+	return TRUE;
+}
+
+gboolean
+card_set_connector_property(const CardKey *key, const ConfigEnv *env,
+			    G_GNUC_UNUSED MachineConfig *machine, CardConfig *card,
+			    const char *value, GError **error)
+{
+	return check_equals(key, value, error) &&
+	       property_entry_set(env, card, key->name, JF_KIND_CONNECTOR,
+				  card_config_get(card, "connector"), value, error);
+}
+
+static gboolean
+forward_is_free(const CardConfig *card, const Forward *forward, GError **error)
+{
+	g_autofree const char **names = NULL;
+	guint i, n;
+
+	names = card_config_list(card, "nat-pf", &n);
+	for (i = 0; i < n; i++) {
+		g_autofree char *entry = g_strconcat("nat-pf/", names[i], NULL);
+		g_autofree char *text =
+			g_strconcat(names[i], ",", card_config_get(card, entry), NULL);
+		g_autoptr(Forward) other = forward_new(text, NULL);
+
+		if (strcmp(names[i], forward->name) == 0)
+			g_set_error(error, JF_ERROR, JF_ERROR_STATE,
+				    "There is a forwarding rule '%s' already", names[i]);
+		else if (other && forward_is_clash(forward, other))
+			g_set_error(error, JF_ERROR, JF_ERROR_STATE,
+				    "Forwarding rule '%s' has the same host port as rule '%s'",
+				    forward->name, names[i]);
+		else
+			continue;
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+forward_delete(CardConfig *card, const char *name, GError **error)
+{
+	g_autofree char *entry = g_strconcat("nat-pf/", name, NULL);
+	g_autofree const char **names = NULL;
+	g_autofree char *shown = NULL;
+	g_autofree char *all = NULL;
+	guint n;
+
+	if (*card_config_get(card, entry)) {
+		card_config_set(card, entry, NULL);
+		return TRUE;
+	}
+	names = card_config_list(card, "nat-pf", &n);
+	shown = jf_text_show(name);
+	all = g_strjoinv(", ", (char **)names);
+	g_set_error(error, JF_ERROR, JF_ERROR_NOT_FOUND,
+		    "There is no forwarding rule '%s'; there are: %s", shown, n ? all : "none");
+	return FALSE;
+}
+
+gboolean
+card_set_forward(const CardKey *key, const ConfigEnv *env, G_GNUC_UNUSED MachineConfig *machine,
+		 CardConfig *card, const char *value, GError **error)
+{
+	const char *driver = attachment_nic_driver(key->nic);
+	g_autoptr(Forward) forward = NULL;
+	g_autofree char *entry = NULL;
+	g_autofree char *text = NULL;
+
+	if (g_str_has_prefix(value, "delete "))
+		return forward_delete(card, value + strlen("delete "), error);
+	if (!jf_context_find_driver(env->context, JF_KIND_ATTACHMENT, driver, NULL)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+			    "%s needs the attachment driver '%s', which is not installed",
+			    key->name, driver);
+		return FALSE;
+	}
+	forward = forward_new(value, error);
+	if (!forward || !forward_is_free(card, forward, error))
+		return FALSE;
+	entry = g_strconcat("nat-pf/", forward->name, NULL);
+	text = forward_format(forward);
+	card_config_set(card, entry, text);
+	return TRUE;
+}

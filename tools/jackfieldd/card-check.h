@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* card-check.h - the functions of the table in card-key.c: one a kind of value. */
+#ifndef JACKFIELDD_CARD_CHECK_H
+#define JACKFIELDD_CARD_CHECK_H
+
+#include "card-key.h"
+
+char *card_check_bool(const CardKey *key, const ConfigEnv *env, const char *value, GError **error);
+char *card_check_trace(const CardKey *key, const ConfigEnv *env, const char *value, GError **error);
+char *card_check_path(const CardKey *key, const ConfigEnv *env, const char *value, GError **error);
+char *card_check_nic_type(const CardKey *key, const ConfigEnv *env, const char *value,
+			  GError **error);
+char *card_check_mac(const CardKey *key, const ConfigEnv *env, const char *value, GError **error);
+char *card_check_boot_prio(const CardKey *key, const ConfigEnv *env, const char *value,
+			   GError **error);
+char *card_check_speed(const CardKey *key, const ConfigEnv *env, const char *value, GError **error);
+char *card_check_promisc(const CardKey *key, const ConfigEnv *env, const char *value,
+			 GError **error);
+char *card_check_generic_driver(const CardKey *key, const ConfigEnv *env, const char *value,
+				GError **error);
+char *card_check_connector(const CardKey *key, const ConfigEnv *env, const char *value,
+			   GError **error);
+/* A property of the driver of key->nic. */
+char *card_check_option(const CardKey *key, const ConfigEnv *env, const char *value,
+			GError **error);
+
+gboolean card_set_nic(const CardKey *key, const ConfigEnv *env, MachineConfig *machine,
+		      CardConfig *card, const char *value, GError **error);
+gboolean card_set_property(const CardKey *key, const ConfigEnv *env, MachineConfig *machine,
+			   CardConfig *card, const char *value, GError **error);
+gboolean card_set_connector_property(const CardKey *key, const ConfigEnv *env,
+				     MachineConfig *machine, CardConfig *card, const char *value,
+				     GError **error);
+gboolean card_set_forward(const CardKey *key, const ConfigEnv *env, MachineConfig *machine,
+			  CardConfig *card, const char *value, GError **error);
+
+#endif
