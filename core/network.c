@@ -22,7 +22,7 @@ network_new(JfNetworks *networks, const char *name)
 	g_atomic_ref_count_init(&net->refs);
 	net->fdb = jf_fdb_new((guint64)g_random_int() << 32 | g_random_int());
 	jf_rmlock_init(&net->lock, &networks->writers);
-	g_mutex_init(&net->policy_lock);
+	pthread_mutex_init(&net->policy_lock, NULL);
 	return net;
 }
 
@@ -32,7 +32,7 @@ network_release(Network *net)
 	if (!g_atomic_ref_count_dec(&net->refs))
 		return;
 	jf_rmlock_finish(&net->lock);
-	g_mutex_clear(&net->policy_lock);
+	pthread_mutex_destroy(&net->policy_lock);
 	jf_fdb_free(net->fdb);
 	g_free(net->ports);
 	g_free(net->own);
@@ -142,7 +142,7 @@ jf_networks_new(void (*changed)(gpointer data), gpointer data)
 {
 	JfNetworks *networks = g_new0(JfNetworks, 1);
 
-	g_mutex_init(&networks->lock);
+	pthread_mutex_init(&networks->lock, NULL);
 	pthread_mutex_init(&networks->writers, NULL);
 	networks->table = g_hash_table_new(g_str_hash, g_str_equal);
 	networks->changed = changed;
@@ -156,7 +156,7 @@ jf_networks_free(JfNetworks *networks)
 	if (!networks)
 		return;
 	g_hash_table_unref(networks->table);
-	g_mutex_clear(&networks->lock);
+	pthread_mutex_destroy(&networks->lock);
 	pthread_mutex_destroy(&networks->writers);
 	g_free(networks);
 }
@@ -185,7 +185,7 @@ jf_networks_list(JfNetworks *networks, JfNetworkFunc func, gpointer data)
 {
 	g_autoptr(GList) names = NULL;
 
-	g_mutex_lock(&networks->lock);
+	pthread_mutex_lock(&networks->lock);
 	names = g_list_sort(g_hash_table_get_keys(networks->table), compare_names);
 	for (GList *l = names; l; l = l->next) {
 		JfNetworkInfo info;
@@ -193,7 +193,7 @@ jf_networks_list(JfNetworks *networks, JfNetworkFunc func, gpointer data)
 		network_describe(g_hash_table_lookup(networks->table, l->data), &info);
 		func(&info, data);
 	}
-	g_mutex_unlock(&networks->lock);
+	pthread_mutex_unlock(&networks->lock);
 }
 
 /* ---- Joining and leaving ---- */
@@ -278,9 +278,9 @@ jf_networks_join(JfNetworks *networks, JfInstance *inst, const char *name, const
 	port = g_new0(JfSwitchPort, 1);
 	memcpy(&port->join, join, MIN(join->struct_size, sizeof port->join));
 	port->inst = inst;
-	g_mutex_lock(&networks->lock);
+	pthread_mutex_lock(&networks->lock);
 	joined = check_join(inst, &port->join, error) && join_network(networks, name, port, error);
-	g_mutex_unlock(&networks->lock);
+	pthread_mutex_unlock(&networks->lock);
 	if (!joined) {
 		g_free(port);
 		return NULL;
@@ -305,11 +305,11 @@ switch_leave(JfSwitchPort *port)
 		return;
 	net = port->network;
 	networks = net->networks;
-	g_mutex_lock(&networks->lock);
+	pthread_mutex_lock(&networks->lock);
 	network_remove(net, port);
 	if (net->n_ports == 0)
 		g_hash_table_remove(networks->table, net->name);
-	g_mutex_unlock(&networks->lock);
+	pthread_mutex_unlock(&networks->lock);
 	/* Who waits for this port would wait for ever. */
 	switch_wake_waiters(net, port->id);
 	network_release(net);
@@ -324,7 +324,7 @@ find_port_of(JfNetworks *networks, const JfInstance *inst)
 	GHashTableIter iter;
 	gpointer value;
 
-	g_mutex_lock(&networks->lock);
+	pthread_mutex_lock(&networks->lock);
 	g_hash_table_iter_init(&iter, networks->table);
 	while (!found && g_hash_table_iter_next(&iter, NULL, &value)) {
 		const Network *net = value;
@@ -334,7 +334,7 @@ find_port_of(JfNetworks *networks, const JfInstance *inst)
 				found = net->ports[id];
 		}
 	}
-	g_mutex_unlock(&networks->lock);
+	pthread_mutex_unlock(&networks->lock);
 	return found;
 }
 
@@ -353,11 +353,13 @@ jf_networks_set_promiscuous(JfNetworks *networks, JfInstance *inst, guint32 poli
 	GHashTableIter iter;
 	gpointer value;
 
-	g_mutex_lock(&networks->lock);
+	/* For its next start. */
+	__atomic_store_n(&jf_instance_full(inst)->info.promiscuous, policy, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&networks->lock);
 	g_hash_table_iter_init(&iter, networks->table);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
 		network_set_promiscuous(value, inst, policy);
-	g_mutex_unlock(&networks->lock);
+	pthread_mutex_unlock(&networks->lock);
 }
 
 const JfSwitch *

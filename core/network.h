@@ -42,13 +42,13 @@ struct Network {
 	guint n_slots, n_ports;
 	guint64 past_frames, past_drops; /* of ports that left */
 
-	GMutex policy_lock;  /* one policy change at a time */
-	guint n_promiscuous; /* atomic */
-	guint n_waiting;     /* atomic: ports whose waits_for is not 0 */
+	pthread_mutex_t policy_lock; /* one policy change at a time */
+	guint n_promiscuous;         /* atomic */
+	guint n_waiting;             /* atomic: ports whose waits_for is not 0 */
 };
 
 struct JfNetworks {
-	GMutex lock;             /* taken before a network's lock, and never by a sender */
+	pthread_mutex_t lock;    /* taken before a network's lock, and never by a sender */
 	GHashTable *table;       /* name -> Network, not owned */
 	pthread_mutex_t writers; /* see rmlock.h */
 	void (*changed)(gpointer data);

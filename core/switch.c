@@ -32,19 +32,38 @@ find_own(const Network *net, guint64 mac)
 	return 0;
 }
 
-/* Learns where a frame came from and says where it goes. Addresses are read once: the frame may lie
- * in guest memory. */
-static guint
-find_way(Network *net, const JfSwitchPort *from, const JfFrame *frame, guint32 now)
+/* The two addresses of a frame, as its first 8 and the next 4 bytes, and its way. */
+typedef struct Sight {
+	guint64 first;
+	guint32 rest;
+	guint way; /* 0: not looked for yet */
+} Sight;
+
+/* Addresses are read once: the frame may lie in guest memory. Mostly they are in one piece. */
+static gboolean
+read_addresses(const JfFrame *frame, Sight *sight)
 {
-	guint8 macs[12];
-	guint64 dst, src;
+	guint8 copy[12];
+	const guint8 *from = frame->iov[0].iov_base;
+
+	if (frame->iov[0].iov_len < sizeof copy) {
+		if (!jf_frame_copy(frame, 0, copy, sizeof copy))
+			return FALSE;
+		from = copy;
+	}
+	memcpy(&sight->first, from, sizeof sight->first);
+	memcpy(&sight->rest, from + sizeof sight->first, sizeof sight->rest);
+	return TRUE;
+}
+
+/* Learns where a frame with these addresses came from and says where it goes. */
+static guint
+resolve(Network *net, const JfSwitchPort *from, const Sight *sight, guint32 now)
+{
+	guint64 first = GUINT64_FROM_BE(sight->first), dst = first >> 16;
+	guint64 src = (first & G_MAXUINT16) << 32 | GUINT32_FROM_BE(sight->rest);
 	guint way;
 
-	if (!jf_frame_copy(frame, 0, macs, sizeof macs))
-		return WAY_INVALID;
-	dst = network_mac_value(macs);
-	src = network_mac_value(macs + 6);
 	if (network_mac_is_group(src))
 		return WAY_INVALID;
 	jf_fdb_learn(net->fdb, src, from->id, now);
@@ -54,6 +73,21 @@ find_way(Network *net, const JfSwitchPort *from, const JfFrame *frame, guint32 n
 	if (!way)
 		way = find_own(net, dst);
 	return way ? way : WAY_UNKNOWN;
+}
+
+/* `last` is what was seen last: most of a batch is one conversation. */
+static guint
+find_way(Network *net, const JfSwitchPort *from, const JfFrame *frame, guint32 now, Sight *last)
+{
+	Sight sight;
+
+	if (!read_addresses(frame, &sight))
+		return WAY_INVALID;
+	if (last->way && sight.first == last->first && sight.rest == last->rest)
+		return last->way;
+	sight.way = resolve(net, from, &sight, now);
+	*last = sight;
+	return sight.way;
 }
 
 static void
@@ -171,15 +205,16 @@ switch_send(JfSwitchPort *port, const JfFrame *frames, guint n)
 	Network *net = port->network;
 	guint32 now = network_seconds(port);
 	guint done = 0, way = 0, next;
+	Sight last = { .way = 0 };
 
 	jf_rmlock_read_lock(&net->lock);
 	if (n)
-		way = find_way(net, port, &frames[0], now);
+		way = find_way(net, port, &frames[0], now, &last);
 	while (done < n) {
 		guint run = 1, taken;
 
 		for (next = way; done + run < n; run++) {
-			next = find_way(net, port, &frames[done + run], now);
+			next = find_way(net, port, &frames[done + run], now, &last);
 			if (next != way)
 				break;
 		}
@@ -230,7 +265,7 @@ switch_set_policy(Network *net, JfSwitchPort *port, guint32 policy)
 	guint64 *word = &net->promiscuous[port->id / NETWORK_SLOT_STEP];
 	guint64 bit = (guint64)1 << port->id % NETWORK_SLOT_STEP, old;
 
-	g_mutex_lock(&net->policy_lock);
+	pthread_mutex_lock(&net->policy_lock);
 	__atomic_store_n(&port->policy, policy, __ATOMIC_RELAXED);
 	if (policy == JF_PROMISC_DENY)
 		old = __atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
@@ -240,7 +275,7 @@ switch_set_policy(Network *net, JfSwitchPort *port, guint32 policy)
 		__atomic_fetch_sub(&net->n_promiscuous, 1, __ATOMIC_RELAXED);
 	if (policy != JF_PROMISC_DENY && !(old & bit))
 		__atomic_fetch_add(&net->n_promiscuous, 1, __ATOMIC_RELAXED);
-	g_mutex_unlock(&net->policy_lock);
+	pthread_mutex_unlock(&net->policy_lock);
 }
 
 /* A policy that this switch does not know shows a port as little as can be. */

@@ -17,8 +17,6 @@ typedef struct Internal {
 	JfSwitchPort *port; /* from start to stop */
 } Internal;
 
-static const char *const promiscuous_choices[] = { "deny", "allow-vms", "allow-all", NULL };
-
 static const JfPropSpec internal_props[] = {
 	{
 		.name = "network",
@@ -26,13 +24,6 @@ static const JfPropSpec internal_props[] = {
 		.def = "intnet",
 		.max = 127,
 		.blurb = "Name of the network, exactly as the other members spell it.",
-	},
-	{
-		.name = "promiscuous",
-		.type = JF_PROP_ENUM,
-		.flags = JF_PROP_LIVE,
-		.choices = promiscuous_choices, /* in the order of JfPromiscuous */
-		.blurb = "Which frames for others the card may see; unset: as the card says.",
 	},
 	{ .name = NULL },
 };
@@ -65,16 +56,6 @@ internal_deliver(gpointer data, const JfFrame *frames, guint n)
 	return inst->host->output(inst, 0, frames, n);
 }
 
-static guint32
-get_policy(JfInstance *inst, const JfCardInfo *card)
-{
-	const JfValue *value = inst->host->property(inst, "promiscuous");
-
-	if (value->is_set)
-		return (guint32)value->v.integer;
-	return card ? card->promiscuous : JF_PROMISC_DENY;
-}
-
 static gboolean
 internal_start(JfInstance *inst, GError **error)
 {
@@ -83,7 +64,7 @@ internal_start(JfInstance *inst, GError **error)
 	JfSwitchJoin join = {
 		.struct_size = sizeof join,
 		.role = JF_PORT_CARD,
-		.promiscuous = get_policy(inst, card),
+		.promiscuous = card ? card->promiscuous : JF_PROMISC_DENY,
 		.deliver = internal_deliver,
 		.data = inst,
 	};
@@ -124,21 +105,6 @@ internal_resume(JfInstance *inst, guint port)
 		internal->sw->room(internal->port);
 }
 
-static gboolean
-internal_changed(JfInstance *inst, const char *prop, GError **error)
-{
-	const Internal *internal = inst->priv;
-
-	(void)prop; /* there is one that may change */
-	(void)error;
-	if (internal->port) {
-		const JfCardInfo *card = inst->host->query(inst, JF_CARD_IID);
-
-		internal->sw->set_promiscuous(internal->port, get_policy(inst, card));
-	}
-	return TRUE;
-}
-
 static const JfDriver internal_driver = {
 	JF_DRIVER_HEAD,
 	.kind = JF_KIND_ATTACHMENT,
@@ -153,7 +119,6 @@ static const JfDriver internal_driver = {
 	.stop = internal_stop,
 	.input = internal_input,
 	.resume = internal_resume,
-	.changed = internal_changed,
 };
 
 static const JfDriver *const drivers[] = { &internal_driver, NULL };

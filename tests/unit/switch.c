@@ -2,14 +2,16 @@
 /* switch.c - the learning switch: who gets which frame, who waits, who may come and go. */
 #include "switch.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define FRAME_LEN 60u
 #define TAG_AT 14u
 #define BROADCAST 0xffffffffffffu
 #define MAC(i) (0x080027000000u + (guint64)(i))
 #define SECOND 1000000000u
-#define DEADLINE (30 * G_TIME_SPAN_SECOND)
+#define DEADLINE_S 30
 
 static guint64 clock_ns; /* atomic */
 
@@ -318,6 +320,30 @@ test_batch(void)
 	jf_networks_free(networks);
 }
 
+/* Addresses in pieces of any length, the first one empty. */
+static void
+test_pieces(void)
+{
+	JfNetworks *networks = jf_networks_new(NULL, NULL);
+	Peer *p = peers_join(networks, 3);
+	guint8 bytes[FRAME_LEN];
+
+	send_one(&p[1], BROADCAST, MAC(1), 0);
+	g_array_set_size(p[2].got, 0);
+	for (guint cut = 0; cut < 16; cut++) {
+		struct iovec pieces[] = { { bytes, 0 }, { bytes, cut }, { bytes + cut, 60 - cut } };
+		JfFrame frame = { .iov = pieces + cut % 2, .n_iov = 3 - cut % 2, .len = FRAME_LEN };
+
+		fill_frame(bytes, MAC(1), MAC(20 + cut), cut);
+		g_assert_cmpuint(jf_switch_get_interface()->send(p[0].port, &frame, 1), ==, 1);
+		assert_got(&p[1], 1, cut);
+		assert_got(&p[2], 0, 0);
+	}
+	g_assert_cmpuint(get_info(networks).addresses, ==, 17);
+	peers_leave(p, 3);
+	jf_networks_free(networks);
+}
+
 /* ---- Policies ---- */
 
 static gboolean
@@ -488,15 +514,32 @@ test_lossless(void)
 	jf_networks_free(networks);
 }
 
-/* A sender and a receiver on threads of their own; a ring of 8 between them. */
+/* A sender and a receiver on threads of their own; a ring of 8 between them. The locks are POSIX's,
+ * which the thread sanitizer knows. */
 typedef struct Ring {
-	GMutex lock;
-	GCond cond;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
 	JfSwitchPort *from, *to;
 	guint32 tags[8];
 	guint n;
 	gboolean refused, resumed;
 } Ring;
+
+static struct timespec
+ring_deadline(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec += DEADLINE_S;
+	return ts;
+}
+
+static void
+ring_wait(Ring *ring, const struct timespec *deadline)
+{
+	g_assert_cmpint(pthread_cond_timedwait(&ring->cond, &ring->lock, deadline), ==, 0);
+}
 
 static guint
 ring_deliver(gpointer data, const JfFrame *frames, guint n)
@@ -504,12 +547,12 @@ ring_deliver(gpointer data, const JfFrame *frames, guint n)
 	Ring *ring = data;
 	guint taken = 0;
 
-	g_mutex_lock(&ring->lock);
+	pthread_mutex_lock(&ring->lock);
 	for (; taken < n && ring->n < G_N_ELEMENTS(ring->tags); taken++)
 		jf_frame_copy(&frames[taken], TAG_AT, &ring->tags[ring->n++], 4);
 	ring->refused |= taken < n;
-	g_cond_broadcast(&ring->cond);
-	g_mutex_unlock(&ring->lock);
+	pthread_cond_broadcast(&ring->cond);
+	pthread_mutex_unlock(&ring->lock);
 	return taken;
 }
 
@@ -518,16 +561,16 @@ ring_resume(gpointer data)
 {
 	Ring *ring = data;
 
-	g_mutex_lock(&ring->lock);
+	pthread_mutex_lock(&ring->lock);
 	ring->resumed = TRUE;
-	g_cond_broadcast(&ring->cond);
-	g_mutex_unlock(&ring->lock);
+	pthread_cond_broadcast(&ring->cond);
+	pthread_mutex_unlock(&ring->lock);
 }
 
 static gpointer
 ring_send(gpointer data)
 {
-	gint64 deadline = g_get_monotonic_time() + DEADLINE;
+	const struct timespec deadline = ring_deadline();
 	guint64 pairs[16][2];
 	Ring *ring = data;
 	Peer peer = { .port = ring->from };
@@ -544,14 +587,11 @@ ring_send(gpointer data)
 			continue;
 		}
 		tag += sent;
-		g_mutex_lock(&ring->lock);
-		while (!ring->resumed) {
-			gboolean in_time = g_cond_wait_until(&ring->cond, &ring->lock, deadline);
-
-			g_assert_true(in_time);
-		}
+		pthread_mutex_lock(&ring->lock);
+		while (!ring->resumed)
+			ring_wait(ring, &deadline);
 		ring->resumed = FALSE;
-		g_mutex_unlock(&ring->lock);
+		pthread_mutex_unlock(&ring->lock);
 	}
 	return NULL;
 }
@@ -559,11 +599,11 @@ ring_send(gpointer data)
 static void
 test_lossless_threads(void)
 {
-	gint64 deadline = g_get_monotonic_time() + DEADLINE;
+	const struct timespec deadline = ring_deadline();
 	JfSwitchJoin join = { .struct_size = sizeof join, .deliver = ring_deliver };
 	JfNetworks *networks = jf_networks_new(NULL, NULL);
 	const JfSwitch *sw = jf_switch_get_interface();
-	Ring ring = { .n = 0 };
+	Ring ring = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
 	guint32 expected = 0;
 	GThread *thread;
 
@@ -578,15 +618,15 @@ test_lossless_threads(void)
 	while (expected < 20000) {
 		gboolean refused;
 
-		g_mutex_lock(&ring.lock);
+		pthread_mutex_lock(&ring.lock);
 		while (!ring.n)
-			g_assert_true(g_cond_wait_until(&ring.cond, &ring.lock, deadline));
+			ring_wait(&ring, &deadline);
 		for (guint i = 0; i < ring.n; i++)
 			g_assert_cmpuint(ring.tags[i], ==, expected++);
 		ring.n = 0;
 		refused = ring.refused;
 		ring.refused = FALSE;
-		g_mutex_unlock(&ring.lock);
+		pthread_mutex_unlock(&ring.lock);
 		if (refused)
 			sw->room(ring.to);
 	}
@@ -858,6 +898,7 @@ main(int argc, char **argv)
 	g_test_add_func("/switch/bridge", test_bridge);
 	g_test_add_func("/switch/group", test_group);
 	g_test_add_func("/switch/batch", test_batch);
+	g_test_add_func("/switch/pieces", test_pieces);
 	g_test_add_func("/switch/promiscuous", test_promiscuous);
 	g_test_add_func("/switch/promiscuous-live", test_promiscuous_live);
 	g_test_add_func("/switch/slow", test_slow);

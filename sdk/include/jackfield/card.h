@@ -24,9 +24,9 @@ typedef struct JfCardInfo {
 	guint32 slot;  /* 0-based: card 1 of the command line is slot 0 */
 	guint8 mac[6]; /* the card's address as configured, network order */
 	guint8 reserved[2];
-	guint32 promiscuous;     /* JfPromiscuous, as configured when the instance was made */
-	guint32 line_speed;      /* kbit/s, 0: the model's own */
-	const char *machine;     /* the machine's name */
+	guint32 promiscuous; /* JfPromiscuous, live: for join; the core tells the switch itself */
+	guint32 line_speed;  /* kbit/s, 0: the model's own */
+	const char *machine; /* the machine's name */
 	const char *config_dir;  /* the user's configuration directory; NULL: none */
 	const char *runtime_dir; /* where sockets go; NULL: none */
 } JfCardInfo;
