@@ -120,6 +120,12 @@ pcnet_phy_link(Pcnet *p)
 	p->phy[PHY_DIAGNOSTIC] = DIAGNOSTIC_100 | DIAGNOSTIC_DUPLEX;
 }
 
+gboolean
+pcnet_phy_has_link(const Pcnet *p)
+{
+	return (p->phy[PHY_BMSR] & BMSR_LINK) != 0;
+}
+
 static void
 phy_write(Pcnet *p, guint reg, guint16 value)
 {

@@ -127,7 +127,8 @@ state_load(JfInstance *inst, guint32 version, GVariant *state, GError **error)
 	new->stalled = 0;
 	new->tint_unseen = FALSE;
 	*p = *new;
-	pcnet_phy_link(p);
+	/* Not the line of now: start tells that, and the guest sees the change. */
+	p->link = pcnet_phy_has_link(p);
 	pcnet_update_irq(p);
 	pcnet_transmit_soon(p);
 	return TRUE;

@@ -174,8 +174,8 @@ typedef struct Pcnet {
 	/* The frame being gathered from transmit descriptors. */
 	guint8 frame[PCNET_FRAME_MAX];
 	guint frame_len;
-	gboolean frame_open;    /* STP was seen, ENP not yet */
-	gboolean frame_jumbo;   /* grew beyond PCNET_FRAME_MAX: will be dropped */
+	gboolean frame_open;  /* STP was seen, ENP not yet */
+	gboolean frame_jumbo; /* grew beyond PCNET_FRAME_MAX: will be dropped */
 
 	guint64 *jumbo, *no_carrier, *dma_errors;
 } Pcnet;
@@ -193,6 +193,8 @@ guint16 pcnet_bcr_read(Pcnet *p, guint reg);
 void pcnet_bcr_write(Pcnet *p, guint reg, guint16 value);
 void pcnet_phy_reset(Pcnet *p);
 void pcnet_phy_link(Pcnet *p);
+/* The line that the PHY last saw. */
+gboolean pcnet_phy_has_link(const Pcnet *p);
 
 /* pcnet-io.c */
 void pcnet_aprom_init(Pcnet *p, const guint8 mac[6]);

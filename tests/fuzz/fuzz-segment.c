@@ -63,9 +63,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	n_pieces = 1 + fuzz_byte(&input) % JF_FRAME_MAX_IOV;
 	repeat = fuzz_word(&input);
 	bytes = fuzz_bytes(&input, JF_FRAME_MAX_LEN, &got);
+	if (!got)
+		return 0;
 	g_byte_array_append(all, bytes, (guint)got);
 	/* A long payload out of a short input. */
-	while (got && all->len < repeat)
+	while (all->len < repeat)
 		g_byte_array_append(all, bytes + got - 1, 1);
 	frame.n_iov = make_pieces(all->data, all->len, n_pieces, pieces);
 	frame.len = all->len;

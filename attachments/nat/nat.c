@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nat.c - the attachment "nat": the guest reaches what the host reaches, by a network of its own.
+ *
+ * libslirp is the TCP/IP stack that the guest talks to; it turns the guest's flows into sockets of
+ * this process. nat-loop.c runs it, nat-input.c and nat-output.c are its two sides, nat-config.c its
+ * configuration, nat-forward.c the ports of the host that lead to the guest.
+ */
+#include "nat.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const JfPropSpec nat_props[] = {
+	{ .name = "network",
+	  .type = JF_PROP_CIDR,
+	  .blurb = "The guest's IPv4 network, prefix length 8..27; unset: 10.0.(1+N).0/24 for card "
+		   "N" },
+	{ .name = "mtu",
+	  .type = JF_PROP_INT,
+	  .def = "1500",
+	  .min = 576,
+	  .max = 65520,
+	  .blurb = "Longest IP packet to the guest; told to it by DHCP and router advertisements "
+		   "when it is not 1500" },
+	{ .name = "ipv6",
+	  .type = JF_PROP_BOOL,
+	  .def = "on",
+	  .blurb = "Gives the guest IPv6 by router advertisements" },
+	{ .name = "localhost-reachable",
+	  .type = JF_PROP_BOOL,
+	  .def = "on",
+	  .blurb = "The gateway's address leads to the host's loopback" },
+	{ .name = "restricted",
+	  .type = JF_PROP_BOOL,
+	  .def = "off",
+	  .blurb = "The guest can open no connection of its own; port forwards work" },
+	{ .name = "dhcp",
+	  .type = JF_PROP_BOOL,
+	  .def = "on",
+	  .blurb = "Answers the guest's DHCP requests" },
+	{ .name = "dns-pass-domain",
+	  .type = JF_PROP_BOOL,
+	  .def = "on",
+	  .blurb = "Tells the guest the host's DNS domain and search list" },
+	{ .name = "hostname",
+	  .type = JF_PROP_STRING,
+	  .max = 32,
+	  .blurb = "Host name told to the guest by DHCP" },
+	{ .name = "tftp-prefix",
+	  .type = JF_PROP_PATH,
+	  .blurb = "Directory served by TFTP at the gateway's address; unset: TFTP in the "
+		   "configuration directory, where there is one" },
+	{ .name = "boot-file",
+	  .type = JF_PROP_STRING,
+	  .max = 127,
+	  .blurb = "Boot file told to the guest by DHCP; unset: MACHINE.pxe where there is a "
+		   "TFTP directory" },
+	{ .name = "next-server",
+	  .type = JF_PROP_IPV4,
+	  .blurb = "Boot server told to the guest by DHCP; unset: the gateway" },
+	{ .name = "bind-ip",
+	  .type = JF_PROP_IPV4,
+	  .blurb = "The host's address that the guest's IPv4 flows come from" },
+	{ .name = "bind-ip6",
+	  .type = JF_PROP_IPV6,
+	  .blurb = "The host's address that the guest's IPv6 flows come from" },
+	{ .name = "send-buffer",
+	  .type = JF_PROP_SIZE,
+	  .def = "0",
+	  .min = 0,
+	  .max = 16 * 1024 * 1024,
+	  .blurb = "SO_SNDBUF of the host's sockets; 0: the system's own" },
+	{ .name = "receive-buffer",
+	  .type = JF_PROP_SIZE,
+	  .def = "0",
+	  .min = 0,
+	  .max = 16 * 1024 * 1024,
+	  .blurb = "SO_RCVBUF of the host's sockets; 0: the system's own" },
+	{ 0 },
+};
+
+static void
+nat_add_counters(JfNat *nat)
+{
+	JfInstance *inst = nat->inst;
+	const JfHost *host = inst->host;
+
+	nat->count_malformed = host->counter(inst, "malformed");
+	nat->count_ignored = host->counter(inst, "other-protocol");
+	nat->count_refused = host->counter(inst, "refused");
+	nat->count_ping_refused = host->counter(inst, "ping-refused");
+	nat->count_guest_errors = host->counter(inst, "guest-errors");
+	nat->count_fragment_drops = host->counter(inst, "fragment-drops");
+	nat->count_queue_drops = host->counter(inst, "queue-drops");
+	nat->count_gso = host->counter(inst, "large-segments");
+	nat->count_fragments = host->counter(inst, "fragments");
+	nat->count_unwatched = host->counter(inst, "unwatched-sockets");
+}
+
+static gboolean
+nat_init(JfInstance *inst, GError **error)
+{
+	JfNat *nat = inst->priv;
+
+	nat->inst = inst;
+	nat->epoll = -1;
+	nat->forwards = g_ptr_array_new_with_free_func(nat_forward_free);
+	g_queue_init(&nat->queue);
+	nat_add_counters(nat);
+	return nat_config_init(&nat->config, inst, error);
+}
+
+static void
+nat_finish(JfInstance *inst)
+{
+	JfNat *nat = inst->priv;
+
+	g_clear_pointer(&nat->forwards, g_ptr_array_unref);
+	nat_config_finish(&nat->config);
+}
+
+static void
+nat_stop(JfInstance *inst)
+{
+	JfNat *nat = inst->priv;
+
+	nat->started = FALSE;
+	g_clear_pointer(&nat->slirp, slirp_cleanup);
+	nat_output_clear(nat);
+	nat_reassembly_finish(&nat->reassembly);
+	nat_loop_stop(nat);
+}
+
+/* libslirp pings by a socket of this kind, or else by a raw one. */
+static gboolean
+may_open_ping_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	if (fd < 0)
+		fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+	if (fd < 0)
+		return FALSE;
+	close(fd);
+	return TRUE;
+}
+
+static gboolean
+nat_try_start(JfNat *nat, GError **error)
+{
+	NatGuard guard;
+
+	if (!nat_config_check_host(&nat->config, nat->inst, error) || !nat_loop_start(nat, error))
+		return FALSE;
+	nat_mss_init(&nat->mss);
+	nat->may_ping = may_open_ping_socket();
+	nat->slirp = nat_config_make_slirp(&nat->config, nat, nat_loop_get_callbacks(), error);
+	if (!nat->slirp || !nat_forward_start(nat, error))
+		return FALSE;
+	nat_guard_enter(&guard);
+	nat_loop_round(nat);
+	nat_guard_leave(&guard);
+	return TRUE;
+}
+
+static gboolean
+nat_start(JfInstance *inst, GError **error)
+{
+	JfNat *nat = inst->priv;
+
+	nat->started = nat_try_start(nat, error);
+	if (!nat->started)
+		nat_stop(inst);
+	return nat->started;
+}
+
+static gconstpointer
+nat_query(JfInstance *inst, const char *iid)
+{
+	(void)inst;
+	return g_str_equal(iid, JF_FORWARD_IID) ? &nat_forward : NULL;
+}
+
+static const JfDriver nat_driver = {
+	JF_DRIVER_HEAD,
+	.kind = JF_KIND_ATTACHMENT,
+	.flags = JF_DRIVER_OFFLOADS(JF_OFFLOAD_CSUM | JF_OFFLOAD_TSO4 | JF_OFFLOAD_TSO6 |
+				    JF_OFFLOAD_TSO_ECN | JF_OFFLOAD_UFO),
+	.priv_size = sizeof(JfNat),
+	.id = "nat",
+	.blurb = "Network address translation by libslirp: the guest reaches what the host reaches",
+	.props = nat_props,
+	.init = nat_init,
+	.finish = nat_finish,
+	.start = nat_start,
+	.stop = nat_stop,
+	.input = nat_input,
+	.resume = nat_output_resume,
+	.query = nat_query,
+};
+
+static const JfDriver *const nat_drivers[] = { &nat_driver, NULL };
+
+static const JfPlugin nat_plugin = {
+	JF_PLUGIN_HEAD,
+	.name = "nat",
+	.version = "1.0",
+	.license = "LGPL-2.1-or-later",
+	.blurb = "The NAT attachment",
+	.drivers = nat_drivers,
+};
+
+const JfPlugin *
+jf_plugin_query(void)
+{
+	return &nat_plugin;
+}

@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* services.c - "nat": what the guest is told (DHCP, ARP, router advertisements), UDP, ping, TFTP. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <jackfield/util.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define DHCP_LEN 548u
+
+/* Options of a DHCP reply, by code. */
+typedef struct Dhcp {
+	gboolean seen;
+	guint8 type;
+	guint8 yiaddr[4], siaddr[4];
+	char file[129];
+	GBytes *options[256];
+} Dhcp;
+
+static void
+dhcp_clear(Dhcp *dhcp)
+{
+	for (guint i = 0; i < 256; i++)
+		g_clear_pointer(&dhcp->options[i], g_bytes_unref);
+	memset(dhcp, 0, sizeof *dhcp);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Dhcp, dhcp_clear)
+
+static void
+dhcp_parse(Dhcp *dhcp, const guint8 *data, guint32 len)
+{
+	guint32 at = 240;
+
+	g_assert_cmpuint(len, >, at);
+	dhcp->seen = TRUE;
+	memcpy(dhcp->yiaddr, data + 16, 4);
+	memcpy(dhcp->siaddr, data + 20, 4);
+	memcpy(dhcp->file, data + 108, 128);
+	while (data[at] != 255) {
+		g_assert_cmpuint(at + 2 + data[at + 1], <, len);
+		if (data[at])
+			dhcp->options[data[at]] = g_bytes_new(data + at + 2, data[at + 1]);
+		at += data[at] ? 2u + data[at + 1] : 1u;
+	}
+	dhcp->type = *(const guint8 *)g_bytes_get_data(dhcp->options[53], NULL);
+}
+
+static void
+dhcp_ask(NatGuest *g, Dhcp *dhcp, guint8 type, const guint8 *requested)
+{
+	guint8 message[DHCP_LEN] = { 1, 1, 6, 0, 0x12, 0x34, 0x56, 0x78 };
+	guint8 own[4];
+	guint32 at = 240;
+	NatDatagram *reply = NULL;
+
+	dhcp_clear(dhcp);
+	memcpy(message + 28, g->mac, 6);
+	jf_put_be32(message + 236, 0x63825363);
+	memcpy(message + at, (const guint8[]){ 53, 1, type }, 3);
+	at += 3;
+	if (requested) {
+		message[at] = 50;
+		message[at + 1] = 4;
+		memcpy(message + at + 2, requested, 4);
+		at += 6;
+	}
+	message[at] = 255;
+	memcpy(own, g->ip4, 4);
+	memset(g->ip4, 0, 4);
+	nat_guest_send_udp(g, 4, (const guint8 *)"\xff\xff\xff\xff", 68, 67, message,
+			   sizeof message);
+	memcpy(g->ip4, own, 4);
+	nat_guest_wait(g, (reply = nat_guest_take_udp(g, 68)) != NULL);
+	dhcp_parse(dhcp, reply->data, reply->len);
+	g_free(reply);
+}
+
+static void
+assert_option(const Dhcp *dhcp, guint code, gconstpointer value, gsize len)
+{
+	gsize have;
+	gconstpointer data;
+
+	g_assert_nonnull(dhcp->options[code]);
+	data = g_bytes_get_data(dhcp->options[code], &have);
+	g_assert_cmpmem(data, have, value, len);
+}
+
+static void
+assert_lease(const char *const *properties, guint slot, const char *network3, guint mask_bits)
+{
+	const JfCardInfo card = { .struct_size = sizeof card, .slot = slot, .machine = "web" };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, &card);
+	g_auto(Dhcp) dhcp = { 0 };
+	guint8 net[4], mask[4];
+
+	g_assert_cmpint(inet_pton(AF_INET, network3, net), ==, 1);
+	jf_put_be32(mask, G_MAXUINT32 << (32 - mask_bits));
+	dhcp_ask(g, &dhcp, 1, NULL);
+	g_assert_cmpuint(dhcp.type, ==, 2);
+	net[3] = 15;
+	g_assert_cmpmem(dhcp.yiaddr, 4, net, 4);
+	dhcp_ask(g, &dhcp, 3, net);
+	g_assert_cmpuint(dhcp.type, ==, 5);
+	g_assert_cmpmem(dhcp.yiaddr, 4, net, 4);
+	assert_option(&dhcp, 1, mask, 4);
+	net[3] = 2;
+	assert_option(&dhcp, 3, net, 4);
+	assert_option(&dhcp, 54, net, 4);
+	g_assert_cmpmem(dhcp.siaddr, 4, net, 4);
+	net[3] = 3;
+	assert_option(&dhcp, 6, net, 4);
+	g_assert_null(dhcp.options[26]);
+	g_assert_cmpstr(dhcp.file, ==, "");
+}
+
+static void
+test_dhcp(void)
+{
+	const char *const own[] = { "network=192.168.56.0/24", NULL };
+	const char *const wide[] = { "network=172.16.0.0/16", NULL };
+
+	assert_lease(NULL, 0, "10.0.2.0", 24);
+	assert_lease(NULL, 3, "10.0.5.0", 24);
+	assert_lease(own, 0, "192.168.56.0", 24);
+	assert_lease(wide, 7, "172.16.0.0", 16);
+}
+
+static void
+test_dhcp_options(void)
+{
+	const char *const properties[] = { "mtu=1400", "hostname=guest-1", "next-server=10.0.2.99",
+					   "boot-file=pxelinux.0", NULL };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+	g_auto(Dhcp) dhcp = { 0 };
+
+	dhcp_ask(g, &dhcp, 1, NULL);
+	assert_option(&dhcp, 26, "\x05\x78", 2);
+	assert_option(&dhcp, 12, "guest-1", 7);
+	assert_option(&dhcp, 66, "10.0.2.99", 9);
+	g_assert_cmpmem(dhcp.siaddr, 4, "\x0a\x00\x02\x63", 4);
+	g_assert_cmpstr(dhcp.file, ==, "pxelinux.0");
+}
+
+static void
+test_dhcp_off(void)
+{
+	const char *const properties[] = { "dhcp=off", NULL };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+	guint8 message[DHCP_LEN] = { 1, 1, 6 };
+
+	jf_put_be32(message + 236, 0x63825363);
+	memcpy(message + 240, "\x35\x01\x01\xff", 4);
+	nat_guest_send_udp(g, 4, (const guint8 *)"\xff\xff\xff\xff", 68, 67, message,
+			   sizeof message);
+	g_assert_cmpuint(jf_harness_get_queued(g->h, 0), ==, 0);
+}
+
+typedef struct Seen {
+	guint arp_replies, adverts, echoes, unreachable;
+	guint8 mac[6];
+	guint32 prefix_at, mtu;
+	guint8 prefix[16];
+	guint32 echo_len;
+} Seen;
+
+static void
+see_advert(Seen *seen, const guint8 *icmp, guint32 len)
+{
+	seen->adverts++;
+	seen->mtu = 0;
+	for (guint32 at = 16; at < len; at += icmp[at + 1] * 8u) {
+		g_assert_cmpuint(icmp[at + 1], >, 0);
+		if (icmp[at] == 3) {
+			g_assert_cmpuint(icmp[at + 2], ==, 64);
+			memcpy(seen->prefix, icmp + at + 16, 16);
+		} else if (icmp[at] == 5) {
+			seen->mtu = jf_get_be32(icmp + at + 4);
+		}
+	}
+}
+
+static void
+see(NatGuest *g, const guint8 *frame, guint32 len, gpointer data)
+{
+	Seen *seen = data;
+
+	(void)g;
+	if (jf_get_be16(frame + 12) == 0x0806 && jf_get_be16(frame + 20) == 2) {
+		seen->arp_replies++;
+		memcpy(seen->mac, frame + 22, 6);
+	} else if (jf_get_be16(frame + 12) == 0x86dd && frame[20] == IPPROTO_ICMPV6) {
+		if (frame[54] == 134)
+			see_advert(seen, frame + 54, len - 54);
+		seen->echoes += frame[54] == 129;
+		seen->unreachable += frame[54] == 1;
+	} else if (jf_get_be16(frame + 12) == 0x0800 && frame[23] == IPPROTO_ICMP) {
+		seen->unreachable += frame[34] == 3;
+		seen->echoes += frame[34] == 0;
+		if (frame[34] == 0)
+			seen->echo_len = len - 34;
+	}
+}
+
+static void
+test_arp(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	Seen seen = { 0 };
+
+	g->func = see;
+	g->func_data = &seen;
+	nat_guest_meet(g);
+	nat_guest_wait(g, seen.arp_replies == 1);
+	g_assert_cmpmem(seen.mac, 6, "\x52\x55\x0a\x00\x02\x02", 6);
+}
+
+static void
+solicit(NatGuest *g)
+{
+	guint8 solicitation[8] = { 133 };
+	guint8 frame[14 + 40 + sizeof solicitation];
+	guint8 tail[8] = { 0, 0, 0, sizeof solicitation, 0, 0, 0, IPPROTO_ICMPV6 };
+	guint8 to[16] = { 0xff, 2 };
+	guint16 sum;
+
+	to[15] = 2;
+	memcpy(frame, "\x33\x33\0\0\0\2", 6);
+	memcpy(frame + 6, g->mac, 6);
+	jf_put_be16(frame + 12, 0x86dd);
+	memset(frame + 14, 0, 40);
+	frame[14] = 0x60;
+	frame[19] = sizeof solicitation;
+	frame[20] = IPPROTO_ICMPV6;
+	frame[21] = 255;
+	memcpy(frame + 22, g->ip6, 16);
+	memcpy(frame + 38, to, 16);
+	sum = ~jf_csum_fold(jf_csum_add(jf_csum_add(jf_csum_add(0, frame + 22, 32), tail, 8),
+					solicitation, sizeof solicitation));
+	memcpy(solicitation + 2, &sum, 2);
+	memcpy(frame + 54, solicitation, sizeof solicitation);
+	nat_guest_send(g, frame, sizeof frame);
+}
+
+static void
+assert_advert(const char *const *properties, const char *prefix, guint32 mtu)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+	Seen seen = { 0 };
+	guint8 want[16];
+
+	g->func = see;
+	g->func_data = &seen;
+	solicit(g);
+	nat_guest_wait(g, seen.adverts == 1);
+	g_assert_cmpint(inet_pton(AF_INET6, prefix, want), ==, 1);
+	g_assert_cmpmem(seen.prefix, 16, want, 16);
+	g_assert_cmpuint(seen.mtu, ==, mtu);
+}
+
+static void
+test_router_advert(void)
+{
+	const char *const own[] = { "network=192.168.56.0/24", "mtu=1280", NULL };
+
+	assert_advert(NULL, "fd17:625c:f037:2::", 0);
+	assert_advert(own, "fd17:625c:f037:a838::", 1280);
+}
+
+static void
+test_router_advert_timer(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	Seen seen = { 0 };
+
+	g->func = see;
+	g->func_data = &seen;
+	nat_guest_meet(g);
+	for (guint i = 0; i < 700; i++)
+		jf_harness_crank(g->h, G_GUINT64_CONSTANT(1000000000));
+	nat_guest_turn(g);
+	g_assert_cmpuint(seen.adverts, >, 0);
+}
+
+static void
+test_ipv6_off(void)
+{
+	const char *const properties[] = { "ipv6=off", NULL };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+
+	solicit(g);
+	g_assert_cmpuint(jf_harness_get_queued(g->h, 0), ==, 0);
+	g_assert_cmpuint(jf_harness_get_deadline(g->h), ==, 0);
+}
+
+/* ---- UDP ---- */
+
+static void
+udp_echo(NatGuest *g, guint version, guint32 len)
+{
+	guint16 port, own = g->next_port++;
+	int family = version == 4 ? AF_INET : AF_INET6;
+	int fd = nat_host_udp(family, &port);
+	g_autofree guint8 *data = g_malloc(len + 1);
+	g_autofree NatDatagram *back = NULL;
+	struct sockaddr_storage from;
+	socklen_t from_len = sizeof from;
+	ssize_t got = -1;
+
+	g_assert_cmpint(fd, >=, 0);
+	nat_pattern_fill(data, len, 7);
+	nat_guest_send_udp(g, version, version == 4 ? g->gateway4 : g->gateway6, own, port, data,
+			   len);
+	nat_guest_wait(g, (got = recvfrom(fd, data, len + 1, 0, (struct sockaddr *)&from,
+					  &from_len)) >= 0);
+	g_assert_cmpint(got, ==, len);
+	g_assert_true(nat_pattern_check(data, len, 7));
+	g_assert_cmpint(sendto(fd, data, len, 0, (struct sockaddr *)&from, from_len), ==, len);
+	nat_guest_wait(g, (back = nat_guest_take_udp(g, own)) != NULL);
+	g_assert_cmpuint(back->len, ==, len);
+	g_assert_cmpuint(back->from_port, ==, port);
+	g_assert_cmpmem(back->from, version == 4 ? 4 : 16, version == 4 ? g->gateway4 : g->gateway6,
+			version == 4 ? 4 : 16);
+	g_assert_true(nat_pattern_check(back->data, len, 7));
+	if (len + (version == 4 ? 28 : 48) <= g->mtu)
+		g_assert_cmpuint(back->fragments, ==, 1);
+	else
+		g_assert_cmpuint(back->fragments, ==,
+				 (len + 8 + ((g->mtu - (version == 4 ? 20u : 48u)) & ~7u) - 1) /
+					 ((g->mtu - (version == 4 ? 20u : 48u)) & ~7u));
+	close(fd);
+}
+
+static gboolean
+have_ipv6(void)
+{
+	guint16 port;
+	int fd = nat_host_udp(AF_INET6, &port);
+
+	if (fd < 0)
+		return FALSE;
+	close(fd);
+	return TRUE;
+}
+
+static void
+test_udp(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+
+	nat_guest_meet(g);
+	udp_echo(g, 4, 0);
+	udp_echo(g, 4, 1);
+	udp_echo(g, 4, 1472);
+	udp_echo(g, 4, 1473);
+	udp_echo(g, 4, 8192);
+	if (!have_ipv6()) {
+		g_test_skip("this host has no IPv6 loopback: only IPv4 was tested");
+		return;
+	}
+	udp_echo(g, 6, 1);
+	udp_echo(g, 6, 1452);
+	udp_echo(g, 6, 8192);
+}
+
+static void
+test_udp_small_mtu(void)
+{
+	const char *const properties[] = { "mtu=576", "ipv6=off", NULL };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+
+	g->mtu = 576;
+	nat_guest_meet(g);
+	udp_echo(g, 4, 548);
+	udp_echo(g, 4, 549);
+	udp_echo(g, 4, 8192);
+	udp_echo(g, 4, 60000);
+}
+
+/* libslirp cuts what is longer than 65521 bytes itself: its pieces are cut further. */
+static void
+test_udp_longest(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	guint16 port;
+	int fd = nat_host_udp(AF_INET, &port);
+	g_autofree guint8 *data = g_malloc(65507);
+	g_autofree NatDatagram *back = NULL;
+	struct sockaddr_storage from;
+	socklen_t len = sizeof from;
+
+	nat_guest_meet(g);
+	nat_guest_send_udp(g, 4, g->gateway4, 5000, port, (const guint8 *)"x", 1);
+	nat_guest_wait(g, recvfrom(fd, data, 1, 0, (struct sockaddr *)&from, &len) == 1);
+	nat_pattern_fill(data, 65507, 0);
+	g_assert_cmpint(sendto(fd, data, 65507, 0, (struct sockaddr *)&from, len), ==, 65507);
+	nat_guest_wait(g, (back = nat_guest_take_udp(g, 5000)) != NULL);
+	g_assert_cmpuint(back->len, ==, 65507);
+	g_assert_true(nat_pattern_check(back->data, 65507, 0));
+	close(fd);
+}
+
+/* libslirp's clock is read in rounds only: a flow that begins after a long silence must not be
+ * old at birth. */
+static void
+test_udp_after_silence(void)
+{
+	const char *const properties[] = { "ipv6=off", NULL };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+
+	nat_guest_meet(g);
+	udp_echo(g, 4, 10);
+	jf_harness_crank(g->h, G_GUINT64_CONSTANT(3600000000000));
+	udp_echo(g, 4, 10);
+}
+
+/* ---- Ping, DNS, refusals ---- */
+
+static void
+send_echo(NatGuest *g, const guint8 *to, guint32 len)
+{
+	g_autofree guint8 *echo = g_malloc0(len);
+	guint16 sum;
+
+	echo[0] = 8;
+	sum = ~jf_csum_fold(jf_csum_add(0, echo, len));
+	memcpy(echo + 2, &sum, 2);
+	nat_guest_send_ip(g, 4, to, IPPROTO_ICMP, echo, len);
+}
+
+static void
+test_ping_gateway(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	Seen seen = { 0 };
+
+	g->func = see;
+	g->func_data = &seen;
+	nat_guest_meet(g);
+	send_echo(g, g->gateway4, 64);
+	nat_guest_wait(g, seen.echoes == 1);
+	g_assert_cmpuint(seen.echo_len, ==, 64);
+	/* A jumbo request: its answer is longer than the MTU and comes in fragments. */
+	send_echo(g, g->gateway4, 8008);
+	nat_guest_wait(g, seen.echoes == 2);
+	g_assert_cmpuint(seen.echo_len, ==, 8008);
+	g_assert_cmpuint(jf_harness_get_counter(g->h, "fragments", NULL), ==, 6);
+}
+
+static void
+test_ping_out_ipv6(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	guint8 to[16] = { 0x20, 1, 0x0d, 0xb8 }, echo[8] = { 128 };
+	g_autofree char *log = NULL;
+
+	for (guint i = 0; i < 3; i++)
+		nat_guest_send_ip(g, 6, to, IPPROTO_ICMPV6, echo, sizeof echo);
+	g_assert_cmpuint(jf_harness_get_counter(g->h, "ping-refused", NULL), ==, 3);
+	log = jf_harness_get_log(g->h);
+	g_assert_nonnull(strstr(log, "ping_group_range"));
+	g_assert_null(strstr(strstr(log, "ping_group_range") + 1, "ping_group_range"));
+}
+
+/* The host's loopback is behind the gateway's address and behind no other. */
+static void
+test_loopback_addresses(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	static const char *const v6[] = { "::1", "::", "::ffff:127.0.0.1" };
+	guint8 to[16];
+	guint16 port;
+	int fd = nat_host_udp(AF_INET, &port);
+	char byte;
+
+	nat_guest_meet(g);
+	nat_guest_send_udp(g, 4, (const guint8 *)"\x7f\0\0\1", 5000, port, (const guint8 *)"x", 1);
+	nat_guest_send_udp(g, 4, (const guint8 *)"\0\0\0\0", 5000, port, (const guint8 *)"x", 1);
+	for (guint i = 0; i < G_N_ELEMENTS(v6); i++) {
+		g_assert_cmpint(inet_pton(AF_INET6, v6[i], to), ==, 1);
+		nat_guest_send_udp(g, 6, to, 5000, port, (const guint8 *)"x", 1);
+	}
+	g_assert_cmpuint(jf_harness_get_counter(g->h, "refused", NULL), ==, 5);
+	g_assert_cmpint(recv(fd, &byte, 1, 0), ==, -1);
+	g_assert_cmpint(errno, ==, EAGAIN);
+	close(fd);
+}
+
+static void
+test_localhost_off(void)
+{
+	const char *const properties[] = { "localhost-reachable=off", NULL };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+	Seen seen = { 0 };
+	guint16 port;
+	int fd = nat_host_udp(AF_INET, &port);
+	char byte;
+
+	g->func = see;
+	g->func_data = &seen;
+	nat_guest_meet(g);
+	nat_guest_send_udp(g, 4, g->gateway4, 5000, port, (const guint8 *)"x", 1);
+	nat_guest_wait(g, seen.unreachable == 1);
+	g_assert_cmpint(recv(fd, &byte, 1, 0), ==, -1);
+	g_assert_cmpint(errno, ==, EAGAIN);
+	close(fd);
+}
+
+static void
+test_restricted(void)
+{
+	const char *const properties[] = { "restricted=on", NULL };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+	guint16 port;
+	int fd = nat_host_udp(AF_INET, &port);
+	char byte;
+
+	nat_guest_meet(g);
+	nat_guest_send_udp(g, 4, g->gateway4, 5000, port, (const guint8 *)"x", 1);
+	nat_guest_turn(g);
+	g_assert_cmpint(recv(fd, &byte, 1, 0), ==, -1);
+	close(fd);
+}
+
+/* ---- TFTP ---- */
+
+static void
+test_tftp(void)
+{
+	g_autofree char *dir = g_dir_make_tmp("nat-XXXXXX", NULL);
+	g_autofree char *root = g_build_filename(dir, "TFTP", NULL);
+	g_autofree char *file = g_build_filename(root, "web.pxe", NULL);
+	const JfCardInfo card = { .struct_size = sizeof card, .machine = "web", .config_dir = dir };
+	static const guint8 request[] = "\0\1web.pxe\0octet";
+	g_auto(Dhcp) dhcp = { 0 };
+
+	g_assert_cmpint(g_mkdir(root, 0700), ==, 0);
+	g_assert_true(g_file_set_contents(file, "boot me", 7, NULL));
+	{
+		g_autoptr(NatGuest) g = nat_guest_new(NULL, &card);
+		g_autofree NatDatagram *reply = NULL;
+
+		nat_guest_meet(g);
+		dhcp_ask(g, &dhcp, 1, NULL);
+		g_assert_cmpstr(dhcp.file, ==, "web.pxe");
+		nat_guest_send_udp(g, 4, g->gateway4, 6000, 69, request, sizeof request);
+		nat_guest_wait(g, (reply = nat_guest_take_udp(g, 6000)) != NULL);
+		g_assert_cmpmem(reply->data, reply->len, "\0\3\0\1boot me", 11);
+	}
+	g_unlink(file);
+	g_rmdir(root);
+	g_rmdir(dir);
+}
+
+/* ---- Properties ---- */
+
+static void
+assert_refused(const char *property, gint code, const char *words)
+{
+	const char *const properties[] = { property, NULL };
+	const JfDriver *driver = jf_harness_load(g_getenv("NAT_PLUGIN"), "nat", NULL);
+	g_autoptr(GError) error = NULL;
+	JfHarness *h = jf_harness_new(driver, properties, &error);
+
+	if (h && jf_harness_init(h, &error))
+		jf_harness_start(h, &error);
+	g_assert_error(error, JF_ERROR, code);
+	g_assert_nonnull(strstr(error->message, words));
+	jf_harness_free(h);
+}
+
+static void
+test_properties(void)
+{
+	assert_refused("network=10.0.2.0/28", JF_ERROR_VALUE, "8..27");
+	assert_refused("network=10.0.2.7/24", JF_ERROR_VALUE, "beyond its prefix");
+	assert_refused("network=127.0.0.0/8", JF_ERROR_VALUE, "unicast");
+	assert_refused("network=224.0.0.0/8", JF_ERROR_VALUE, "unicast");
+	assert_refused("network=fd00::/24", JF_ERROR_VALUE, "IPv4");
+	assert_refused("mtu=575", JF_ERROR_VALUE, "576");
+	assert_refused("mtu=65521", JF_ERROR_VALUE, "65520");
+	assert_refused("mtu=1279", JF_ERROR_VALUE, "ipv6=off");
+	assert_refused("hostname=a b", JF_ERROR_VALUE, "a b");
+	assert_refused("bind-ip=224.0.0.1", JF_ERROR_VALUE, "unicast");
+	assert_refused("bind-ip=192.0.2.1", JF_ERROR_VALUE, "192.0.2.1");
+	assert_refused("tftp-prefix=/nonexistent/tftp", JF_ERROR_NOT_FOUND, "/nonexistent/tftp");
+	assert_refused("dnsproxy=on", JF_ERROR_KEY, "dnsproxy");
+}
+
+static void
+test_bind_ip(void)
+{
+	const char *const properties[] = { "bind-ip=127.0.0.5", NULL };
+	g_autoptr(NatGuest) g = nat_guest_new(properties, NULL);
+	struct sockaddr_in from;
+	socklen_t len = sizeof from;
+	guint16 port;
+	int fd = nat_host_udp(AF_INET, &port);
+	char byte;
+
+	nat_guest_meet(g);
+	nat_guest_send_udp(g, 4, g->gateway4, 5000, port, (const guint8 *)"x", 1);
+	nat_guest_wait(g, recvfrom(fd, &byte, 1, 0, (struct sockaddr *)&from, &len) == 1);
+	g_assert_cmphex(ntohl(from.sin_addr.s_addr), ==, 0x7f000005);
+	close(fd);
+}
+
+/* A worker that cannot watch: start says so and leaves nothing. */
+static void
+test_no_watch(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new_stopped(NULL, NULL);
+	g_autoptr(GError) error = NULL;
+
+	jf_harness_break(g->h, JF_HARNESS_WATCH_ADD, 0, 1);
+	g_assert_false(jf_harness_start(g->h, &error));
+	g_assert_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED);
+	g_assert_cmpuint(jf_harness_get_leftovers(g->h), ==, 0);
+	g_clear_error(&error);
+	jf_harness_start(g->h, &error);
+	g_assert_no_error(error);
+}
+
+int
+main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/nat/dhcp", test_dhcp);
+	g_test_add_func("/nat/dhcp/options", test_dhcp_options);
+	g_test_add_func("/nat/dhcp/off", test_dhcp_off);
+	g_test_add_func("/nat/arp", test_arp);
+	g_test_add_func("/nat/router-advert", test_router_advert);
+	g_test_add_func("/nat/router-advert/timer", test_router_advert_timer);
+	g_test_add_func("/nat/ipv6-off", test_ipv6_off);
+	g_test_add_func("/nat/udp", test_udp);
+	g_test_add_func("/nat/udp/small-mtu", test_udp_small_mtu);
+	g_test_add_func("/nat/udp/longest", test_udp_longest);
+	g_test_add_func("/nat/udp/after-silence", test_udp_after_silence);
+	g_test_add_func("/nat/ping/gateway", test_ping_gateway);
+	g_test_add_func("/nat/ping/out-ipv6", test_ping_out_ipv6);
+	g_test_add_func("/nat/loopback-addresses", test_loopback_addresses);
+	g_test_add_func("/nat/localhost-off", test_localhost_off);
+	g_test_add_func("/nat/restricted", test_restricted);
+	g_test_add_func("/nat/tftp", test_tftp);
+	g_test_add_func("/nat/properties", test_properties);
+	g_test_add_func("/nat/bind-ip", test_bind_ip);
+	g_test_add_func("/nat/no-watch", test_no_watch);
+	return g_test_run();
+}
