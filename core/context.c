@@ -23,7 +23,7 @@ jf_context_new(const JfContextEvents *events, gpointer data)
 	context->data = data;
 	context->registry = jf_registry_new();
 	context->networks = jf_networks_new(context_networks_changed, context);
-	jf_rmlock_init(&context->topology, jf_networks_get_writers(context->networks));
+	jf_rmlock_init(&context->topology, jf_networks_get_domain(context->networks));
 	return context;
 }
 

@@ -158,7 +158,7 @@ jf_device_new(JfInstanceFull *model, GError **error)
 	}
 	g_mutex_init(&device->lock);
 	jf_guest_memory_init(&device->memory,
-			     jf_networks_get_writers(jf_instance_get_networks(&model->pub)));
+			     jf_networks_get_domain(jf_instance_get_networks(&model->pub)));
 	jf_msix_init(&device->msix, device->info->msix_vectors, device_send_msix, device);
 	return device;
 }

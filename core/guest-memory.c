@@ -11,9 +11,9 @@
 #include <string.h>
 
 void
-jf_guest_memory_init(JfGuestMemory *memory, pthread_mutex_t *writers)
+jf_guest_memory_init(JfGuestMemory *memory, JfRmDomain *domain)
 {
-	jf_rmlock_init(&memory->lock, writers);
+	jf_rmlock_init(&memory->lock, domain);
 	memory->regions = g_array_new(FALSE, FALSE, sizeof(JfDeviceMemory));
 }
 

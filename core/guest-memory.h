@@ -14,8 +14,8 @@ typedef struct JfGuestMemory {
 	GArray *regions; /* JfDeviceMemory, by address, not overlapping */
 } JfGuestMemory;
 
-/* `writers`: see rmlock.h. */
-void jf_guest_memory_init(JfGuestMemory *memory, pthread_mutex_t *writers);
+/* `domain`: see rmlock.h. */
+void jf_guest_memory_init(JfGuestMemory *memory, JfRmDomain *domain);
 void jf_guest_memory_finish(JfGuestMemory *memory);
 
 /* Control thread or worker. Errors: VALUE (empty, wraps, overlaps), BUSY (too many). */

@@ -21,7 +21,7 @@ network_new(JfNetworks *networks, const char *name)
 	net->name = g_strdup(name);
 	g_atomic_ref_count_init(&net->refs);
 	net->fdb = jf_fdb_new((guint64)g_random_int() << 32 | g_random_int());
-	jf_rmlock_init(&net->lock, &networks->writers);
+	jf_rmlock_init(&net->lock, &networks->domain);
 	pthread_mutex_init(&net->policy_lock, NULL);
 	return net;
 }
@@ -143,7 +143,7 @@ jf_networks_new(void (*changed)(gpointer data), gpointer data)
 	JfNetworks *networks = g_new0(JfNetworks, 1);
 
 	pthread_mutex_init(&networks->lock, NULL);
-	pthread_mutex_init(&networks->writers, NULL);
+	jf_rm_domain_init(&networks->domain);
 	networks->table = g_hash_table_new(g_str_hash, g_str_equal);
 	networks->changed = changed;
 	networks->data = data;
@@ -157,14 +157,14 @@ jf_networks_free(JfNetworks *networks)
 		return;
 	g_hash_table_unref(networks->table);
 	pthread_mutex_destroy(&networks->lock);
-	pthread_mutex_destroy(&networks->writers);
+	jf_rm_domain_finish(&networks->domain);
 	g_free(networks);
 }
 
-pthread_mutex_t *
-jf_networks_get_writers(JfNetworks *networks)
+JfRmDomain *
+jf_networks_get_domain(JfNetworks *networks)
 {
-	return &networks->writers;
+	return &networks->domain;
 }
 
 static void

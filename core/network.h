@@ -50,7 +50,7 @@ struct Network {
 struct JfNetworks {
 	pthread_mutex_t lock;    /* taken before a network's lock, and never by a sender */
 	GHashTable *table;       /* name -> Network, not owned */
-	pthread_mutex_t writers; /* see rmlock.h */
+	JfRmDomain domain; /* see rmlock.h */
 	void (*changed)(gpointer data);
 	gpointer data;
 };

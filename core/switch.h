@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-#include <pthread.h>
-
 #include "jackfield/switch.h"
 #include "jackfield/vmm.h"
+
+#include "rmlock.h"
 
 /* All networks of a context, by name. */
 typedef struct JfNetworks JfNetworks;
@@ -27,8 +27,8 @@ void jf_networks_leave_all(JfNetworks *networks, JfInstance *inst);
 
 /* A new JfPromiscuous policy for the ports that an instance has for its card. */
 void jf_networks_set_promiscuous(JfNetworks *networks, JfInstance *inst, guint32 policy);
-/* The mutex of all who write a lock of this context: see rmlock.h. */
-pthread_mutex_t *jf_networks_get_writers(JfNetworks *networks);
+/* Of all locks of this context: see rmlock.h. */
+JfRmDomain *jf_networks_get_domain(JfNetworks *networks);
 
 /* Each network, in byte order of the names. Frames go on moving meanwhile. */
 void jf_networks_list(JfNetworks *networks, JfNetworkFunc func, gpointer data);
