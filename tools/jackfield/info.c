@@ -23,6 +23,15 @@ setting(const CardInfo *card, const char *key)
 	return g_variant_lookup(card->settings, key, "&s", &value) ? value : "";
 }
 
+/* Where the attachment leads; a network without a name has VirtualBox's. */
+static const char *
+target(const CardInfo *card, const char *key)
+{
+	const char *value = setting(card, key);
+
+	return !*value && strcmp(key, "intnet") == 0 ? "intnet" : value;
+}
+
 static const char *
 property(const CardInfo *card, const char *name)
 {
@@ -104,7 +113,7 @@ describe_attachment(const CardInfo *card)
 		return g_strdup(nic);
 	text = g_string_new(attachments[i].title);
 	if (attachments[i].key)
-		g_string_append_printf(text, " '%s'", setting(card, attachments[i].key));
+		g_string_append_printf(text, " '%s'", target(card, attachments[i].key));
 	if (strcmp(nic, "generic") != 0)
 		return g_string_free(text, FALSE);
 	g_string_append(text, " { ");
@@ -202,7 +211,7 @@ print_card_pairs(const CardInfo *card)
 	if (i < G_N_ELEMENTS(attachments)) {
 		if (attachments[i].key)
 			print_numbered(attachments[i].name, card->slot,
-				       setting(card, attachments[i].key));
+				       target(card, attachments[i].key));
 		if (attachments[i].value)
 			nic = attachments[i].value;
 	}
@@ -312,25 +321,46 @@ print_card(GVariant *properties, gboolean machine_readable)
 		print_card_lines(&card);
 }
 
-/* name, title, machine-readable key */
 static const struct {
-	const char *property, *title, *key;
+	const char *property, *title, *key; /* for people, for scripts */
 } machine_lines[] = {
 	{ "Name", "Name", "name" },          { "OsType", "Guest OS", "ostype" },
 	{ "Uuid", "UUID", "UUID" },          { "Document", "Config file", "CfgFile" },
 	{ "Chipset", "Chipset", "chipset" },
 };
 
+/* "Debian (64-bit)" for Debian_64, as VBoxManage prints it. The id where there is no such type. */
+static char *
+find_os_description(Cli *cli, const char *wanted)
+{
+	g_autoptr(GVariant) reply = NULL;
+	g_autoptr(GVariantIter) iter = NULL;
+	const char *id, *description;
+
+	reply = cli_call_manager(cli, "ListOsTypes", NULL, "(a(sss))", NULL);
+	if (reply)
+		g_variant_get(reply, "(a(sss))", &iter);
+	while (iter && g_variant_iter_next(iter, "(&s&s&s)", &id, &description, NULL)) {
+		if (strcmp(id, wanted) == 0)
+			return g_strdup(description);
+	}
+	return g_strdup(wanted);
+}
+
 static void
-print_machine(GVariant *properties, gboolean machine_readable)
+print_machine(Cli *cli, GVariant *properties, gboolean machine_readable)
 {
 	gboolean running = FALSE;
 	const char *value;
 	guint i;
 
 	for (i = 0; i < G_N_ELEMENTS(machine_lines); i++) {
+		g_autofree char *description = NULL;
+
 		if (!g_variant_lookup(properties, machine_lines[i].property, "&s", &value))
 			continue;
+		if (strcmp(machine_lines[i].property, "OsType") == 0)
+			value = description = find_os_description(cli, value);
 		if (machine_readable)
 			text_print_pair(machine_lines[i].key, value);
 		else
@@ -353,7 +383,7 @@ machine_print(Cli *cli, const char *path, gboolean machine_readable, GError **er
 
 	if (!cards)
 		return FALSE;
-	print_machine(properties, machine_readable);
+	print_machine(cli, properties, machine_readable);
 	g_variant_iter_init(&iter, cards);
 	while (g_variant_iter_loop(&iter, "@a{sv}", &card))
 		print_card(card, machine_readable);

@@ -43,7 +43,7 @@ print_machines(Cli *cli, const ListFlags *flags, gboolean all, GError **error)
 	if (!reply)
 		return FALSE;
 	g_variant_get(reply, "(a(ssob))", &iter);
-	while (g_variant_iter_next(iter, "(&s&s&ob)", &name, &uuid, &path, &running)) {
+	while (g_variant_iter_next(iter, "(&s&s&ob)", &uuid, &name, &path, &running)) {
 		if (!all && !running)
 			continue;
 		if (!flags->detailed)

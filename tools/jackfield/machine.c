@@ -230,9 +230,11 @@ print_sockets(GVariant *cards)
 	g_variant_iter_init(&iter, cards);
 	while (g_variant_iter_loop(&iter, "@a{sv}", &card)) {
 		const char *connector, *address;
+		gboolean running;
 		guint32 slot;
 
-		if (g_variant_lookup(card, "ConnectorAddress", "&s", &address) && *address &&
+		if (g_variant_lookup(card, "Running", "b", &running) && running &&
+		    g_variant_lookup(card, "ConnectorAddress", "&s", &address) && *address &&
 		    g_variant_lookup(card, "Connector", "&s", &connector) &&
 		    g_variant_lookup(card, "Slot", "u", &slot))
 			printf("NIC %u: %s on %s\n", slot, connector, address);

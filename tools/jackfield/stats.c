@@ -132,7 +132,7 @@ take_snapshot(Cli *cli, const char *only, GError **error)
 		return NULL;
 	snapshot->time_us = g_get_monotonic_time();
 	g_variant_get(reply, "(a(ssob))", &iter);
-	while (g_variant_iter_next(iter, "(&s&s&ob)", &name, NULL, &path, &running)) {
+	while (g_variant_iter_next(iter, "(&s&s&ob)", NULL, &name, &path, &running)) {
 		if (!running || (only_path && strcmp(only_path, path) != 0))
 			continue;
 		if (!take_machine(cli, snapshot, name, path, error))
