@@ -48,9 +48,9 @@ struct Network {
 };
 
 struct JfNetworks {
-	pthread_mutex_t lock;    /* taken before a network's lock, and never by a sender */
-	GHashTable *table;       /* name -> Network, not owned */
-	JfRmDomain domain; /* see rmlock.h */
+	pthread_mutex_t lock; /* taken before a network's lock, and never by a sender */
+	GHashTable *table;    /* name -> Network, not owned */
+	JfRmDomain domain;    /* see rmlock.h */
 	void (*changed)(gpointer data);
 	gpointer data;
 };

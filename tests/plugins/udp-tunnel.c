@@ -272,7 +272,6 @@ static void
 test_bind(void)
 {
 	guint ours = wire_free_port(SOCK_DGRAM), theirs = wire_free_port(SOCK_DGRAM);
-	g_autofree char *dest = g_strdup_printf("dport=%u", ours);
 	JfHarness *h = tunnel(ours, theirs, "bind=127.0.0.2", NULL);
 	JfHarness *there = tunnel(theirs, ours, "dest=127.0.0.2", NULL);
 
