@@ -25,17 +25,13 @@ host_output(JfInstance *pub, guint port, const JfFrame *frames, guint n)
 	return taken;
 }
 
+/* The driver may hold the lock of its receive side, for which somebody within input may be waiting:
+ * so the topology lock is left for later. */
 static void
 host_resume(JfInstance *pub, guint port)
 {
-	JfInstanceFull *inst = jf_instance_full(pub);
-
-	if (port >= JF_PORTS_MAX)
-		return;
-	jf_rmlock_read_lock(&inst->context->topology);
-	if (inst->ports[port].in)
-		jf_link_room(inst->ports[port].in);
-	jf_rmlock_read_unlock(&inst->context->topology);
+	if (port < JF_PORTS_MAX)
+		jf_signal_raise(&jf_instance_full(pub)->signal, JF_INSTANCE_ROOM << port);
 }
 
 static void

@@ -204,6 +204,15 @@ instance_resume(JfInstanceFull *inst, guint port)
 }
 
 static void
+instance_room(JfInstanceFull *inst, guint port)
+{
+	jf_rmlock_read_lock(&inst->context->topology);
+	if (inst->ports[port].in)
+		jf_link_room(inst->ports[port].in);
+	jf_rmlock_read_unlock(&inst->context->topology);
+}
+
+static void
 instance_notify(JfSignal *signal, guint32 bits)
 {
 	JfInstanceFull *inst =
@@ -218,6 +227,8 @@ instance_notify(JfSignal *signal, guint32 bits)
 	for (guint i = 0; i < JF_PORTS_MAX; i++) {
 		if (bits & JF_INSTANCE_DRAIN << i)
 			jf_link_drain(&inst->ports[i].out);
+		if (bits & JF_INSTANCE_ROOM << i)
+			instance_room(inst, i);
 		if (bits & JF_INSTANCE_RESUME << i)
 			instance_resume(inst, i);
 	}

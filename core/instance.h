@@ -27,7 +27,8 @@ typedef struct JfCable JfCable;
 /* Bits of JfInstanceFull.signal; those of a port are shifted by its number. */
 #define JF_INSTANCE_DRAIN 0x01u
 #define JF_INSTANCE_RESUME 0x10u
-#define JF_INSTANCE_FAIL 0x100u
+#define JF_INSTANCE_ROOM 0x100u
+#define JF_INSTANCE_FAIL 0x1000u
 
 typedef struct JfPort {
 	JfLink out;       /* to the port that this one faces */

@@ -91,7 +91,9 @@ typedef struct JfPciHost {
 	/*
 	 * Guest memory. Between enter and leave the memory map stands still and pointers from map
 	 * stay good (the memory behind them may change at any time: copy, then check). enter nests,
-	 * also across instances; hold it for a batch, not longer. [any thread]
+	 * also across instances; hold it for a batch, not longer. A lock that input takes is taken
+	 * after enter, on every path: whoever changes the map waits for those within input, and
+	 * enter (and dma_read and dma_write outside of it) waits for the change. [any thread]
 	 */
 	void (*dma_enter)(JfInstance *inst);
 	void (*dma_leave)(JfInstance *inst);

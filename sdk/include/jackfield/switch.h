@@ -57,7 +57,8 @@ typedef struct JfSwitch {
 	/* Frames from this port into the network. Returns how many were taken: all of them without
 	 * JF_PORT_LOSSLESS. [any thread] */
 	guint (*send)(JfSwitchPort *port, const JfFrame *frames, guint n);
-	/* deliver refused frames before and has room again. [any thread] */
+	/* deliver refused frames before and has room again. Not with a lock held that deliver
+	 * takes. [any thread] */
 	void (*room)(JfSwitchPort *port);
 	/* A new JfPromiscuous policy. [any thread] */
 	void (*set_promiscuous)(JfSwitchPort *port, guint32 policy);
