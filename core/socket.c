@@ -45,7 +45,7 @@ socket_new(int type)
 	return socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/* 0: somebody listens there; else the errno that says why not. */
+/* 0 or EPROTOTYPE: somebody listens there; else the errno that says why not. */
 static int
 socket_probe(const struct sockaddr_un *un, int type)
 {
@@ -74,8 +74,10 @@ socket_clear_path(const struct sockaddr_un *un, int type, GError **error)
 		return FALSE;
 	}
 	err = socket_probe(un, type);
+	if (err == 0 || err == EPROTOTYPE)
+		err = EADDRINUSE;
 	if (err != ECONNREFUSED)
-		return socket_fail(un->sun_path, err == 0 ? EADDRINUSE : err, error);
+		return socket_fail(un->sun_path, err, error);
 	return !unlink(un->sun_path) || socket_fail(un->sun_path, errno, error);
 }
 
@@ -87,7 +89,8 @@ socket_bind(int fd, const struct sockaddr_un *un, int type, JfSocketFile *file, 
 	if (!socket_clear_path(un, type, error))
 		return FALSE;
 	fchmod(fd, 0600); /* the file that bind makes takes the socket's mode */
-	if (bind(fd, (const struct sockaddr *)un, sizeof *un) || listen(fd, SOCKET_BACKLOG))
+	if (bind(fd, (const struct sockaddr *)un, sizeof *un) ||
+	    (type != SOCK_DGRAM && listen(fd, SOCKET_BACKLOG)))
 		return socket_fail(un->sun_path, errno, error);
 	if (lstat(un->sun_path, &st) == 0) {
 		memcpy(file->path, un->sun_path, sizeof file->path);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -98,85 +97,37 @@ dgram_socket_init(Dgram *dgram, GError **error)
 	return FALSE;
 }
 
-static JfErrorCode
-socket_error_code(int err)
-{
-	switch (err) {
-	case EADDRINUSE:
-		return JF_ERROR_BUSY;
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		return JF_ERROR_PERMISSION;
-	case ENOENT:
-	case ENOTDIR:
-		return JF_ERROR_NOT_FOUND;
-	default:
-		return JF_ERROR_NETWORK;
-	}
-}
-
 static gboolean
 socket_fail(const Dgram *dgram, int err, GError **error)
 {
-	const struct sockaddr_un *un = (const struct sockaddr_un *)&dgram->local.sockaddr;
+	JfErrorCode code = err == EADDRINUSE               ? JF_ERROR_BUSY
+			   : err == EACCES || err == EPERM ? JF_ERROR_PERMISSION
+							   : JF_ERROR_NETWORK;
 
-	if (dgram_is_unix(dgram))
-		g_set_error(error, JF_ERROR, socket_error_code(err), "cannot make socket %s: %s",
-			    un->sun_path, g_strerror(err));
-	else
-		g_set_error(error, JF_ERROR, socket_error_code(err), "cannot bind UDP port %u: %s",
-			    (guint)jf_property_int(dgram->inst, "port"), g_strerror(err));
+	g_set_error(error, JF_ERROR, code, "cannot use UDP port %u: %s",
+		    (guint)jf_property_int(dgram->inst, "port"), g_strerror(err));
 	return FALSE;
 }
 
-/* Makes way for our socket file: one that nobody holds any more goes, all else stays. `fd` is
- * connected only in the attempt to find that out. */
 static gboolean
-socket_clear_path(const Dgram *dgram, GError **error)
+socket_open_udp(Dgram *dgram, GError **error)
 {
 	const struct sockaddr *local = (const struct sockaddr *)&dgram->local.sockaddr;
-	const char *path = ((const struct sockaddr_un *)local)->sun_path;
-	struct stat st;
-	int fd, err;
+	const struct sockaddr *remote = (const struct sockaddr *)&dgram->remote.sockaddr;
 
-	if (lstat(path, &st))
-		return errno == ENOENT || socket_fail(dgram, errno, error);
-	if (!S_ISSOCK(st.st_mode)) {
-		g_set_error(error, JF_ERROR, JF_ERROR_BUSY,
-			    "cannot make socket %s: there is a file that is no socket", path);
-		return FALSE;
-	}
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return socket_fail(dgram, errno, error);
-	err = connect(fd, local, dgram->local.len) ? errno : EADDRINUSE;
-	close(fd);
-	if (err != ECONNREFUSED)
-		return socket_fail(dgram, err == EPROTOTYPE ? EADDRINUSE : err, error);
-	return !unlink(path) || socket_fail(dgram, errno, error);
+	dgram->fd = socket(local->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return (dgram->fd >= 0 && !bind(dgram->fd, local, dgram->local.len) &&
+		!connect(dgram->fd, remote, dgram->remote.len)) ||
+	       socket_fail(dgram, errno, error);
 }
 
 static gboolean
-socket_bind(Dgram *dgram, GError **error)
+socket_open_unix(Dgram *dgram, GError **error)
 {
-	const struct sockaddr *local = (const struct sockaddr *)&dgram->local.sockaddr;
-	const char *path = ((const struct sockaddr_un *)local)->sun_path;
-	struct stat st;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&dgram->local.sockaddr;
 
-	if (dgram_is_unix(dgram)) {
-		if (!socket_clear_path(dgram, error))
-			return FALSE;
-		/* The mode of the socket is that of the file which bind makes. */
-		fchmod(dgram->fd, 0600);
-	}
-	if (bind(dgram->fd, local, dgram->local.len))
-		return socket_fail(dgram, errno, error);
-	if (dgram_is_unix(dgram) && !lstat(path, &st)) {
-		dgram->socket_dev = st.st_dev;
-		dgram->socket_ino = st.st_ino;
-	}
-	return TRUE;
+	dgram->fd = jf_socket_listen(un->sun_path, SOCK_DGRAM, &dgram->socket_file, error);
+	return dgram->fd >= 0;
 }
 
 gboolean
@@ -184,32 +135,19 @@ dgram_socket_open(Dgram *dgram, GError **error)
 {
 	const int size = DGRAM_SOCKET_BUFFER;
 
-	dgram->fd = socket(dgram->local.sockaddr.ss_family,
-			   SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (dgram->fd < 0)
-		return socket_fail(dgram, errno, error);
+	if (dgram_is_unix(dgram) ? !socket_open_unix(dgram, error) : !socket_open_udp(dgram, error))
+		return FALSE;
 	setsockopt(dgram->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 	setsockopt(dgram->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-	if (!socket_bind(dgram, error))
-		return FALSE;
-	if (!dgram_is_unix(dgram) &&
-	    connect(dgram->fd, (const struct sockaddr *)&dgram->remote.sockaddr, dgram->remote.len))
-		return socket_fail(dgram, errno, error);
 	return TRUE;
 }
 
 void
 dgram_socket_close(Dgram *dgram)
 {
-	const struct sockaddr_un *un = (const struct sockaddr_un *)&dgram->local.sockaddr;
-	struct stat st;
-
 	if (dgram->fd < 0)
 		return;
-	if (dgram_is_unix(dgram) && dgram->socket_ino && !lstat(un->sun_path, &st) &&
-	    st.st_dev == dgram->socket_dev && st.st_ino == dgram->socket_ino)
-		unlink(un->sun_path);
-	dgram->socket_ino = 0;
+	jf_socket_unlink(&dgram->socket_file);
 	close(dgram->fd);
 	dgram->fd = -1;
 }

@@ -4,6 +4,7 @@
 #define DGRAM_H
 
 #include <jackfield/driver.h>
+#include <jackfield/socket.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -48,8 +49,7 @@ typedef struct Dgram {
 	DgramName local, remote; /* from the properties, constant after init */
 	int fd;
 	JfWatch *watch;
-	dev_t socket_dev; /* of the socket file that we made */
-	ino_t socket_ino;
+	JfSocketFile socket_file;
 	JfTimer *retry, *look;
 	DgramName heard; /* whom the last datagram came from: the worker's copy of tx.peer */
 	DgramRx rx;

@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -121,8 +120,6 @@ gboolean
 stream_address_admit(const StreamAddress *address, int fd)
 {
 	const int on = 1;
-	struct ucred peer;
-	socklen_t len = sizeof peer;
 
 	address_set_size(fd, SO_SNDBUF, address->send_buffer);
 	address_set_size(fd, SO_RCVBUF, address->receive_buffer);
@@ -130,7 +127,7 @@ stream_address_admit(const StreamAddress *address, int fd)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		return TRUE;
 	}
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && peer.uid == geteuid();
+	return jf_socket_is_own(fd);
 }
 
 static JfErrorCode
@@ -141,11 +138,7 @@ address_error_code(int err)
 		return JF_ERROR_BUSY;
 	case EACCES:
 	case EPERM:
-	case EROFS:
 		return JF_ERROR_PERMISSION;
-	case ENOENT:
-	case ENOTDIR:
-		return JF_ERROR_NOT_FOUND;
 	default:
 		return JF_ERROR_NETWORK;
 	}
@@ -159,79 +152,32 @@ address_fail(const StreamAddress *address, int err, GError **error)
 	return FALSE;
 }
 
-/* Makes way for our socket file: one that nobody listens at any more goes, all else stays. */
 static gboolean
-address_clear_path(const StreamAddress *address, GError **error)
+address_bind_tcp(const StreamAddress *address, int fd, GError **error)
 {
-	struct stat st;
-	int fd;
-
-	if (lstat(address->path, &st))
-		return errno == ENOENT || address_fail(address, errno, error);
-	if (!S_ISSOCK(st.st_mode)) {
-		g_set_error(error, JF_ERROR, JF_ERROR_BUSY,
-			    "cannot listen at %s: there is a file that is no socket",
-			    address->path);
-		return FALSE;
-	}
-	fd = stream_address_connect(address);
-	if (fd >= 0 || errno != ECONNREFUSED) {
-		int err = fd >= 0 || errno == EAGAIN ? EADDRINUSE : errno;
-
-		if (fd >= 0)
-			close(fd);
-		return address_fail(address, err, error);
-	}
-	return !unlink(address->path) || address_fail(address, errno, error);
-}
-
-static gboolean
-address_bind(Stream *stream, int fd, GError **error)
-{
-	const StreamAddress *address = &stream->address;
 	const int on = 1;
-	struct stat st;
 
-	if (address->path) {
-		if (!address_clear_path(address, error))
-			return FALSE;
-		/* The mode of the socket is that of the file which bind makes. */
-		fchmod(fd, 0600);
-	} else {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		address_set_size(fd, SO_RCVBUF, address->receive_buffer);
-	}
-	if (bind(fd, (const struct sockaddr *)&address->sockaddr, address->len) || listen(fd, 8))
-		return address_fail(address, errno, error);
-	if (address->path && !lstat(address->path, &st)) {
-		stream->socket_dev = st.st_dev;
-		stream->socket_ino = st.st_ino;
-	}
-	return TRUE;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	address_set_size(fd, SO_RCVBUF, address->receive_buffer);
+	return (!bind(fd, (const struct sockaddr *)&address->sockaddr, address->len) &&
+		!listen(fd, 8)) ||
+	       address_fail(address, errno, error);
 }
 
 int
-stream_address_listen(Stream *stream, GError **error)
+stream_address_listen(const StreamAddress *address, JfSocketFile *file, GError **error)
 {
-	int fd = address_socket(&stream->address);
+	int fd;
 
+	if (address->path)
+		return jf_socket_listen(address->path, SOCK_STREAM, file, error);
+	fd = address_socket(address);
 	if (fd < 0) {
-		address_fail(&stream->address, errno, error);
+		address_fail(address, errno, error);
 		return -1;
 	}
-	if (address_bind(stream, fd, error))
+	if (address_bind_tcp(address, fd, error))
 		return fd;
 	close(fd);
 	return -1;
-}
-
-void
-stream_address_unlink(Stream *stream)
-{
-	const char *path = stream->address.path;
-	struct stat st;
-
-	if (path && !lstat(path, &st) && st.st_dev == stream->socket_dev &&
-	    st.st_ino == stream->socket_ino)
-		unlink(path);
 }

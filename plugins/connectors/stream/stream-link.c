@@ -267,7 +267,7 @@ link_look_due(JfInstance *inst, gpointer data)
 static gboolean
 link_listen(Stream *stream, GError **error)
 {
-	stream->listener = stream_address_listen(stream, error);
+	stream->listener = stream_address_listen(&stream->address, &stream->socket_file, error);
 	if (stream->listener < 0)
 		return FALSE;
 	stream->listener_watch = stream->inst->host->watch_add(stream->inst, stream->listener,
@@ -310,7 +310,7 @@ stream_link_stop(Stream *stream)
 		host->watch_remove(stream->listener_watch);
 	stream->listener_watch = NULL;
 	if (stream->listener >= 0) {
-		stream_address_unlink(stream);
+		jf_socket_unlink(&stream->socket_file);
 		close(stream->listener);
 	}
 	stream->listener = -1;

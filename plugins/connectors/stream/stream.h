@@ -4,6 +4,7 @@
 #define STREAM_H
 
 #include <jackfield/driver.h>
+#include <jackfield/socket.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -67,8 +68,7 @@ typedef struct Stream {
 	/* The listener, or the next attempt to connect. Worker only. */
 	int listener;
 	JfWatch *listener_watch;
-	dev_t socket_dev; /* of the socket file that we made */
-	ino_t socket_ino;
+	JfSocketFile socket_file;
 	JfTimer *retry;
 	guint64 retry_ns;
 	gboolean retry_logged;
@@ -82,13 +82,12 @@ typedef struct Stream {
 /* stream-address.c */
 gboolean stream_address_init(StreamAddress *address, JfInstance *inst, GError **error);
 void stream_address_finish(StreamAddress *address);
-/* A listening socket; the socket file's identity goes to `stream`. */
-int stream_address_listen(Stream *stream, GError **error);
+/* A listening socket; a Unix one's file is noted in `file`. */
+int stream_address_listen(const StreamAddress *address, JfSocketFile *file, GError **error);
 /* A connected socket, or one that is on its way; -1 with errno. */
 int stream_address_connect(const StreamAddress *address);
 /* Sets a new connection's options; FALSE where its other end is not ours to talk to. */
 gboolean stream_address_admit(const StreamAddress *address, int fd);
-void stream_address_unlink(Stream *stream);
 
 /* stream-link.c: who is connected */
 gboolean stream_link_start(Stream *stream, GError **error);

@@ -18,8 +18,8 @@ typedef struct JfSocketFile {
 } JfSocketFile;
 
 /*
- * Listens at `path`, type SOCK_STREAM or SOCK_SEQPACKET, non-blocking, close-on-exec, mode 0600. A
- * socket file that nobody listens at any more is replaced; any other file stays. Returns the fd, or
+ * Listens at `path`, type SOCK_STREAM or SOCK_SEQPACKET, or receives there, SOCK_DGRAM: non-blocking,
+ * close-on-exec, mode 0600. A socket file that nobody listens at any more is replaced; any other file stays. Returns the fd, or
  * -1 with VALUE (too long a path), BUSY (somebody listens, or the file is no socket), PERMISSION,
  * NOT_FOUND (no such directory) or NETWORK. Does not block. Any thread.
  */
