@@ -77,7 +77,8 @@ def ping(guest, address, what):
 
 def move(sender, receiver, address, what):
     """64 MB by TCP with equal checksums at both ends."""
-    receiver.send("nc -l -p 5001 >/tmp/got; md5sum </tmp/got")
+    # The console never ends: nc would hang up at once with an input that does.
+    receiver.send("nc -l -p 5001 </dev/ttyS0 >/tmp/got; md5sum </tmp/got")
     sent = sender.run(f"head -c {64 * MB} /dev/urandom >/tmp/sent; md5sum </tmp/sent", 60).split()[0]
     start = time.monotonic()
     shown(sender, f"nc -w 20 {address} 5001 </tmp/sent")
