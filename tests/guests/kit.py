@@ -58,7 +58,7 @@ class Daemon:
         return done.stdout if check else done
 
     def pid(self):
-        return int((self.run / "jackfieldd.pid").read_text())
+        return int((self.run / "jackfieldd.lock").read_text())
 
     def stop(self):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):

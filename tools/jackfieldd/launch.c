@@ -8,10 +8,21 @@
 #include <gio/gunixsocketaddress.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "jackfield/abi.h"
+
+/* The holder's process id, for people and scripts; the lock itself is the kernel's. */
+static void
+lock_write_pid(int fd)
+{
+	g_autofree char *text = g_strdup_printf("%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) != 0 || write(fd, text, strlen(text)) < 0)
+		g_message("Cannot write the process id into the lock file: %s", g_strerror(errno));
+}
 
 int
 launch_lock(const char *dir, GError **error)
@@ -24,8 +35,10 @@ launch_lock(const char *dir, GError **error)
 			    g_strerror(errno));
 		return -1;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		lock_write_pid(fd);
 		return fd;
+	}
 	close(fd);
 	g_set_error(error, JF_ERROR, JF_ERROR_BUSY, "Another jackfieldd uses %s", dir);
 	return -1;
