@@ -51,10 +51,10 @@ def private_host(home):
     resolv = home / "resolv.conf"
     resolv.write_text("nameserver 127.0.0.1\n")
     subprocess.run(["mount", "--bind", resolv, os.path.realpath("/etc/resolv.conf")], check=True)
-    dns = subprocess.Popen(["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts",
+    dns = subprocess.Popen(["dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts",
                             "--listen-address=127.0.0.1", "--bind-interfaces", "--user=root",
-                            "--group=root", "--pid-file=", "--conf-file=/dev/null",
-                            f"--address=/{NAME}/10.0.2.2"],
+                            "--pid-file=", "--conf-file=/dev/null",
+                            f"--address=/{NAME}/10.0.2.2", f"--local=/{NAME}/"],
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     (home / "www").mkdir()
     data = os.urandom(16 * MB)
