@@ -59,7 +59,7 @@ piece_parse(Piece *piece, const NatPacket *packet)
 static void
 slot_release(NatSlot *slot)
 {
-	slot->began = 0;
+	slot->used = FALSE;
 }
 
 static gboolean
@@ -67,7 +67,7 @@ slot_matches(const NatSlot *slot, const NatPacket *packet, const Piece *piece)
 {
 	guint len = packet->version == 4 ? 8 : 32;
 
-	return slot->began && slot->version == packet->version && slot->id == piece->id &&
+	return slot->used && slot->version == packet->version && slot->id == piece->id &&
 	       slot->protocol == piece->protocol &&
 	       memcmp(slot->addresses, packet->data + packet->l3 + (packet->version == 4 ? 12 : 8),
 		      len) == 0;
@@ -76,7 +76,8 @@ slot_matches(const NatSlot *slot, const NatPacket *packet, const Piece *piece)
 static void
 slot_begin(NatSlot *slot, const NatPacket *packet, const Piece *piece, guint64 now)
 {
-	slot->began = now ? now : 1;
+	slot->used = TRUE;
+	slot->began = now;
 	slot->version = packet->version;
 	slot->protocol = piece->protocol;
 	slot->id = piece->id;
@@ -100,14 +101,15 @@ find_slot(NatReassembly *reassembly, const NatPacket *packet, const Piece *piece
 	for (guint i = 0; i < NAT_REASSEMBLY_SLOTS; i++) {
 		NatSlot *slot = &reassembly->slots[i];
 
-		if (slot->began && now - slot->began > MAX_AGE_NS)
+		if (slot->used && now - slot->began > MAX_AGE_NS)
 			slot_release(slot);
 		if (slot_matches(slot, packet, piece))
 			return slot;
-		if (slot->began < oldest->began)
+		if (oldest->used && (!slot->used || (gint32)(slot->order - oldest->order) < 0))
 			oldest = slot;
 	}
-	*evicted = oldest->began != 0;
+	*evicted = oldest->used;
+	oldest->order = reassembly->order++;
 	slot_begin(oldest, packet, piece, now);
 	return oldest;
 }

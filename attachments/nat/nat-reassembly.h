@@ -13,7 +13,9 @@
 
 /* A datagram on its way. */
 typedef struct NatSlot {
-	guint64 began; /* ns; 0: free */
+	gboolean used;
+	guint64 began; /* ns */
+	guint32 order; /* of beginning */
 	guint8 version, protocol;
 	guint32 id;
 	guint8 addresses[32];
@@ -26,6 +28,7 @@ typedef struct NatSlot {
 
 typedef struct NatReassembly {
 	NatSlot slots[NAT_REASSEMBLY_SLOTS];
+	guint32 order;
 } NatReassembly;
 
 typedef enum {

@@ -4,6 +4,8 @@
 #include <jackfield/util.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "guest.h"
 
@@ -227,6 +229,66 @@ test_garbage(void)
 	nat_guest_meet(g);
 }
 
+/* Segments of live connections: the sequence numbers are right, mostly, and the rest is not. */
+static void
+mutate_connection(GRand *rand, const NatTcp *tcp, Seed *s)
+{
+	guint32 payload = (guint32)g_rand_int_range(rand, 0, 100) * 12;
+	guint8 *header = s->data + 34;
+
+	make_seed(s, 4, IPPROTO_TCP, tcp->to_port, 20 + payload);
+	jf_put_be16(header, tcp->port);
+	jf_put_be32(header + 4, tcp->snd_nxt + (guint32)g_rand_int_range(rand, -2000, 2000));
+	jf_put_be32(header + 8, tcp->rcv_nxt + (guint32)g_rand_int_range(rand, -2000, 2000));
+	if (g_rand_boolean(rand)) {
+		jf_put_be32(header + 4, tcp->snd_nxt);
+		jf_put_be32(header + 8, tcp->rcv_nxt);
+	}
+	header[12] = (guint8)(g_rand_int_range(rand, 0, 4) ? 0x50 : g_rand_int(rand));
+	header[13] = (guint8)(g_rand_int_range(rand, 0, 3) ? 0x10 : g_rand_int(rand));
+	jf_put_be16(header + 14, (guint16)g_rand_int(rand));
+	jf_put_be16(header + 18, (guint16)g_rand_int(rand));
+	if (g_rand_int_range(rand, 0, 4) == 0)
+		mutate(rand, s);
+}
+
+static void
+test_connections(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	g_autoptr(GRand) rand = g_rand_new_with_seed(42);
+	g_autofree Seed *s = g_new0(Seed, 1);
+	const guint connections = g_test_slow() ? 400 : 80;
+	guint16 port;
+	int listener = nat_host_listen(AF_INET, &port);
+	char bytes[4096] = { 0 };
+
+	nat_guest_meet(g);
+	for (guint i = 0; i < connections; i++) {
+		NatTcp *tcp = nat_tcp_connect(g, 4, g->gateway4, port, 1460);
+		int fd = -1;
+
+		nat_guest_wait(g, tcp->established &&
+					  (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+		for (guint j = 0; j < 250; j++) {
+			mutate_connection(rand, tcp, s);
+			repair(rand, s);
+			if (is_local(s))
+				send_seed(g, rand, s);
+			if (j % 8 == 0) {
+				send(fd, bytes, sizeof bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+				drain(g);
+			}
+		}
+		close(fd);
+		drain(g);
+		/* A mutated segment may have been a SYN. */
+		while ((fd = accept(listener, NULL, NULL)) >= 0)
+			close(fd);
+	}
+	close(listener);
+}
+
 /* Frames of every length from a header's up, and the longest, whole and in pieces. */
 static void
 test_lengths(void)
@@ -255,6 +317,7 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/nat/garbage", test_garbage);
+	g_test_add_func("/nat/garbage/connections", test_connections);
 	g_test_add_func("/nat/lengths", test_lengths);
 	return g_test_run();
 }

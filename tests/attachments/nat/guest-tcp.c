@@ -19,7 +19,8 @@ static void
 tcp_send_segment(NatTcp *tcp, guint8 flags, guint64 offset, guint32 bytes)
 {
 	NatGuest *g = tcp->g;
-	guint32 header_len = 20 + ((flags & SYN) && tcp->mss ? 4 : 0);
+	guint32 pad = g->odd_options ? 1 : 0;
+	guint32 header_len = 20 + ((flags & SYN) && tcp->mss ? 4 + pad * 4 : 0);
 	g_autofree guint8 *frame = g_malloc0(ETH_LEN + 40 + header_len + bytes);
 	guint32 at =
 		nat_guest_put_ip(g, frame, tcp->version, tcp->to, IPPROTO_TCP, header_len + bytes);
@@ -38,9 +39,10 @@ tcp_send_segment(NatTcp *tcp, guint8 flags, guint64 offset, guint32 bytes)
 	header[13] = flags;
 	jf_put_be16(header + 14, 65535);
 	if (header_len > 20) {
-		header[20] = 2;
-		header[21] = 4;
-		jf_put_be16(header + 22, tcp->mss);
+		header[20] = 1;
+		header[20 + pad] = 2;
+		header[21 + pad] = 4;
+		jf_put_be16(header + 22 + pad, tcp->mss);
 	}
 	nat_pattern_fill(header + header_len, bytes, offset);
 	if (g->offload) {

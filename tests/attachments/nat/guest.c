@@ -414,26 +414,36 @@ nat_guest_meet(NatGuest *g)
 
 /* ---- Pattern and host sockets ---- */
 
-static guint8
-pattern_byte(guint64 offset)
+/* Two periods, so that any PATTERN_LEN bytes of it are in one piece. */
+static const guint8 *
+pattern_table(void)
 {
-	guint32 at = (guint32)(offset % PATTERN_LEN);
+	static guint8 *table;
 
-	return (guint8)((at * 2654435761u) >> 24);
+	if (g_once_init_enter(&table)) {
+		guint8 *made = g_malloc(2 * PATTERN_LEN);
+
+		for (guint32 i = 0; i < 2 * PATTERN_LEN; i++)
+			made[i] = (guint8)((i % PATTERN_LEN * 2654435761u) >> 24);
+		g_once_init_leave(&table, made);
+	}
+	return table;
 }
 
 void
 nat_pattern_fill(guint8 *data, gsize len, guint64 offset)
 {
-	for (gsize i = 0; i < len; i++)
-		data[i] = pattern_byte(offset + i);
+	for (gsize at = 0; at < len; at += PATTERN_LEN)
+		memcpy(data + at, pattern_table() + offset % PATTERN_LEN,
+		       MIN(PATTERN_LEN, len - at));
 }
 
 gboolean
 nat_pattern_check(const guint8 *data, gsize len, guint64 offset)
 {
-	for (gsize i = 0; i < len; i++) {
-		if (data[i] != pattern_byte(offset + i))
+	for (gsize at = 0; at < len; at += PATTERN_LEN) {
+		if (memcmp(data + at, pattern_table() + offset % PATTERN_LEN,
+			   MIN(PATTERN_LEN, len - at)) != 0)
 			return FALSE;
 	}
 	return TRUE;

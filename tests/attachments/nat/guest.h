@@ -41,6 +41,7 @@ struct NatGuest {
 	guint8 ip4[4], ip6[16], gateway4[4], gateway6[16];
 	gboolean offload; /* the card takes, and sends, large segments */
 	guint16 mtu;
+	gboolean odd_options; /* a NOP before the MSS in SYNs */
 	gint64 real;
 	guint32 longest;  /* plain frame so far */
 	guint16 gso_size; /* of the large segment that is being taken in */

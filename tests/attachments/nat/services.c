@@ -419,6 +419,142 @@ test_udp_after_silence(void)
 	udp_echo(g, 4, 10);
 }
 
+/* ---- Fragments from the guest ---- */
+
+/* Piece `i` of a datagram of `total` bytes (UDP header and the pattern), `step` bytes each. */
+static void
+send_fragment(NatGuest *g, guint version, guint16 to_port, guint32 id, guint32 i, guint32 step,
+	      guint32 total)
+{
+	g_autofree guint8 *udp = g_malloc0(total);
+	g_autofree guint8 *frame = g_malloc0(14 + 40 + 8 + step);
+	guint32 offset = i * step, len = MIN(step, total - offset), at = version == 4 ? 34 : 62;
+	gboolean more = offset + len < total;
+	guint8 *ip = frame + 14, tail[8] = { 0 };
+	guint16 sum;
+
+	memcpy(frame, g->gateway_mac, 6);
+	memcpy(frame + 6, g->mac, 6);
+	jf_put_be16(frame + 12, version == 4 ? 0x0800 : 0x86dd);
+	if (version == 4) {
+		ip[0] = 0x45;
+		jf_put_be16(ip + 2, (guint16)(20 + len));
+		jf_put_be16(ip + 4, (guint16)id);
+		jf_put_be16(ip + 6, (guint16)((more ? 0x2000 : 0) | offset / 8));
+		ip[8] = 64;
+		ip[9] = IPPROTO_UDP;
+		memcpy(ip + 12, g->ip4, 4);
+		memcpy(ip + 16, g->gateway4, 4);
+		sum = ~jf_csum_fold(jf_csum_add(0, ip, 20));
+		memcpy(ip + 10, &sum, 2);
+	} else {
+		ip[0] = 0x60;
+		jf_put_be16(ip + 4, (guint16)(8 + len));
+		ip[6] = 44;
+		ip[7] = 64;
+		memcpy(ip + 8, g->ip6, 16);
+		memcpy(ip + 24, g->gateway6, 16);
+		ip[40] = IPPROTO_UDP;
+		jf_put_be16(ip + 42, (guint16)(offset | (more ? 1 : 0)));
+		jf_put_be32(ip + 44, id);
+	}
+	jf_put_be16(udp, 7000);
+	jf_put_be16(udp + 2, to_port);
+	jf_put_be16(udp + 4, (guint16)total);
+	nat_pattern_fill(udp + 8, total - 8, 0);
+	tail[2] = (guint8)(total >> 8);
+	tail[3] = (guint8)total;
+	tail[7] = IPPROTO_UDP;
+	sum = ~jf_csum_fold(jf_csum_add(jf_csum_add(version == 4 ? jf_csum_add(0, ip + 12, 8)
+								 : jf_csum_add(0, ip + 8, 32),
+						    tail, 8),
+					udp, total));
+	memcpy(udp + 6, &sum, 2);
+	memcpy(frame + at, udp + offset, len);
+	nat_guest_send(g, frame, at + len);
+}
+
+static gboolean
+host_receives(NatGuest *g, int fd, guint32 len)
+{
+	g_autofree guint8 *data = g_malloc(len + 1);
+	ssize_t got = -1;
+
+	for (guint i = 0; i < 20 && got < 0; i++) {
+		nat_guest_turn(g);
+		got = recv(fd, data, len + 1, 0);
+	}
+	if (got < 0)
+		return FALSE;
+	g_assert_cmpint(got, ==, len);
+	g_assert_true(nat_pattern_check(data, len, 0));
+	return TRUE;
+}
+
+static void
+fragments_in(guint version)
+{
+	static const guint orders[][3] = { { 0, 1, 2 }, { 2, 1, 0 }, { 1, 0, 2 }, { 2, 0, 1 } };
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	guint16 port;
+	int fd = nat_host_udp(version == 4 ? AF_INET : AF_INET6, &port);
+
+	nat_guest_meet(g);
+	for (guint i = 0; i < G_N_ELEMENTS(orders); i++) {
+		for (guint j = 0; j < 3; j++)
+			send_fragment(g, version, port, i, orders[i][j], 1400, 4008);
+		g_assert_true(host_receives(g, fd, 4000));
+	}
+	/* The longest: as a datagram of 65507 bytes, and one fragment of another between. */
+	for (guint j = 0; j < 45; j++) {
+		send_fragment(g, version, port, 100, j, 1448, version == 4 ? 65008 : 65000);
+		send_fragment(g, version, port, 101, 1, 1448, 4000);
+		send_fragment(g, version, port, 101, 1, 1448, 4000);
+	}
+	g_assert_true(host_receives(g, fd, version == 4 ? 65000 : 64992));
+	/* The one between overlapped itself each time. */
+	g_assert_cmpuint(jf_harness_get_counter(g->h, "malformed", NULL), ==, 45);
+
+	/* Overlapping: nothing of it arrives. */
+	send_fragment(g, version, port, 200, 0, 1400, 4008);
+	send_fragment(g, version, port, 200, 1, 800, 4008);
+	send_fragment(g, version, port, 200, 1, 1400, 4008);
+	send_fragment(g, version, port, 200, 2, 1400, 4008);
+	g_assert_cmpuint(jf_harness_get_counter(g->h, "malformed", NULL), ==, 46);
+
+	/* More than there is room for: the oldest gave way, the newest is whole. */
+	for (guint i = 0; i < 40; i++)
+		send_fragment(g, version, port, 300 + i, 0, 1400, 2408);
+	g_assert_cmpuint(jf_harness_get_counter(g->h, "fragment-drops", NULL), >=, 24);
+	send_fragment(g, version, port, 300, 1, 1400, 2408);
+	g_assert_false(host_receives(g, fd, 2400));
+	send_fragment(g, version, port, 339, 1, 1400, 2408);
+	g_assert_true(host_receives(g, fd, 2400));
+
+	/* Older than 30 s: a later piece begins anew. */
+	send_fragment(g, version, port, 400, 0, 1400, 2408);
+	jf_harness_crank(g->h, G_GUINT64_CONSTANT(31000000000));
+	nat_guest_turn(g);
+	send_fragment(g, version, port, 400, 1, 1400, 2408);
+	g_assert_false(host_receives(g, fd, 2400));
+	close(fd);
+}
+
+static void
+test_fragments_in_ipv4(void)
+{
+	fragments_in(4);
+}
+
+static void
+test_fragments_in_ipv6(void)
+{
+	if (have_ipv6())
+		fragments_in(6);
+	else
+		g_test_skip("this host has no IPv6 loopback");
+}
+
 /* ---- Ping, DNS, refusals ---- */
 
 static void
@@ -641,6 +777,8 @@ main(int argc, char **argv)
 	g_test_add_func("/nat/udp/small-mtu", test_udp_small_mtu);
 	g_test_add_func("/nat/udp/longest", test_udp_longest);
 	g_test_add_func("/nat/udp/after-silence", test_udp_after_silence);
+	g_test_add_func("/nat/fragments-in/ipv4", test_fragments_in_ipv4);
+	g_test_add_func("/nat/fragments-in/ipv6", test_fragments_in_ipv6);
 	g_test_add_func("/nat/ping/gateway", test_ping_gateway);
 	g_test_add_func("/nat/ping/out-ipv6", test_ping_out_ipv6);
 	g_test_add_func("/nat/loopback-addresses", test_loopback_addresses);

@@ -68,6 +68,7 @@ typedef struct Case {
 	gboolean offload;
 	guint16 mss;
 	guint capacity; /* of the cable; 0: no limit */
+	gboolean odd_options;
 } Case;
 
 static void
@@ -95,6 +96,7 @@ test_transfer(gconstpointer data)
 		return;
 	}
 	g->offload = c->offload;
+	g->odd_options = c->odd_options;
 	if (c->capacity)
 		jf_harness_set_capacity(g->h, 0, c->capacity);
 	nat_guest_meet(g);
@@ -126,11 +128,17 @@ test_transfer(gconstpointer data)
 }
 
 static const Case cases[] = {
-	{ "ipv4-offload-1460", 4, TRUE, 1460, 0 },  { "ipv4-offload-536", 4, TRUE, 536, 0 },
-	{ "ipv4-plain-1460", 4, FALSE, 1460, 0 },   { "ipv4-plain-536", 4, FALSE, 536, 0 },
-	{ "ipv4-plain-unsaid", 4, FALSE, 0, 0 },    { "ipv6-offload-1440", 6, TRUE, 1440, 0 },
-	{ "ipv6-plain-1220", 6, FALSE, 1220, 0 },   { "ipv4-offload-slow", 4, TRUE, 1460, 1 },
-	{ "ipv4-offload-jumbo", 4, TRUE, 8960, 0 },
+	{ "ipv4-offload-1460", 4, TRUE, 1460, 0, FALSE },
+	{ "ipv4-offload-536", 4, TRUE, 536, 0, FALSE },
+	{ "ipv4-plain-1460", 4, FALSE, 1460, 0, FALSE },
+	{ "ipv4-plain-536", 4, FALSE, 536, 0, FALSE },
+	{ "ipv4-plain-unsaid", 4, FALSE, 0, 0, FALSE },
+	{ "ipv6-offload-1440", 6, TRUE, 1440, 0, FALSE },
+	{ "ipv6-plain-1220", 6, FALSE, 1220, 0, FALSE },
+	{ "ipv4-offload-slow", 4, TRUE, 1460, 1, FALSE },
+	{ "ipv4-offload-jumbo", 4, TRUE, 8960, 0, FALSE },
+	{ "ipv4-plain-odd", 4, FALSE, 1000, 0, TRUE },
+	{ "ipv4-offload-odd", 4, TRUE, 1000, 0, TRUE },
 };
 
 /* The guest's MTU is smaller than what its TCP believes. */
