@@ -179,7 +179,10 @@ tcp_take_syn(NatTcp *tcp, const guint8 *header)
 	if ((header[12] >> 4) > 5 && header[20] == 2)
 		tcp->peer_mss = jf_get_be16(header + 22);
 	if (header[13] & ACK) {
-		g_assert_cmphex(jf_get_be32(header + 8), ==, ISN + 1);
+		/* An answer to somebody else's SYN: a hostile test forged one from this port. */
+		tcp->reset = jf_get_be32(header + 8) != ISN + 1;
+		if (tcp->reset)
+			return;
 		tcp->established = TRUE;
 		tcp->ack_due = TRUE;
 	} else {
