@@ -121,8 +121,9 @@ test_modify(Home *home, gconstpointer data G_GNUC_UNUSED)
 		"modifyvm 'VM name' --nic-property4 dest=10.0.0.2",
 		"modifyvm 'VM name' --nic-property4 sport=10001",
 		"modifyvm 'VM name' --nicproperty4 dport=10002",
-		"modifyvm 'VM name' --nic5 NULL --cableconnected5 OFF --nictype5 VIRTIO "
-		"--macaddress5 020000a1b2c3 --nicpromisc5 allow-network --nicbootprio5 4",
+		"modifyvm 'VM name' --nic5 NULL --cableconnected5 OFF --nictype5 VIRTIO",
+		"modifyvm 'VM name' --macaddress5 020000a1b2c3 --nicpromisc5 allow-network",
+		"modifyvm 'VM name' --nicbootprio5 4",
 	};
 	static const char *const lines[] = {
 		"natnet1=\"nat\"\n",
