@@ -230,7 +230,8 @@ add_payload(Cutter *c, guint32 len)
 		const struct iovec *piece = &c->frame->iov[c->piece];
 		gsize n = MIN(len, piece->iov_len - c->offset);
 
-		add_piece(c, (guint8 *)piece->iov_base + c->offset, n);
+		if (n)
+			add_piece(c, (guint8 *)piece->iov_base + c->offset, n);
 		len -= n;
 		c->offset += n;
 		if (c->offset == piece->iov_len) {

@@ -72,8 +72,13 @@ test_range(Case *c, const JfPropSpec *spec)
 {
 	g_autofree char *min = g_strdup_printf("%" G_GINT64_FORMAT, spec->min);
 	g_autofree char *max = g_strdup_printf("%" G_GINT64_FORMAT, spec->max);
-	g_autofree char *below = g_strdup_printf("%" G_GINT64_FORMAT, spec->min - 1);
-	g_autofree char *above = g_strdup_printf("%" G_GINT64_FORMAT, spec->max + 1);
+	/* What lies beyond the type's own limits is one digit more. */
+	g_autofree char *below = spec->min > G_MININT64
+					 ? g_strdup_printf("%" G_GINT64_FORMAT, spec->min - 1)
+					 : g_strconcat(min, "0", NULL);
+	g_autofree char *above = spec->max < G_MAXINT64
+					 ? g_strdup_printf("%" G_GINT64_FORMAT, spec->max + 1)
+					 : g_strconcat(max, "0", NULL);
 	gboolean limited = spec->min || spec->max;
 
 	/* A bare number of a rate is in MiB: its bytes are written with a suffix where they can. */

@@ -45,6 +45,8 @@ fuzz_bytes(FuzzInput *input, gsize len, gsize *got)
 	const guint8 *here = input->data;
 
 	*got = MIN(len, input->left);
+	if (*got == 0)
+		return here;
 	input->data += *got;
 	input->left -= *got;
 	return here;
