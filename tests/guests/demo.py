@@ -140,7 +140,8 @@ def tunnel(lab, first, a, qemu):
         jackfield(first, "controlvm", "A", "nicproperty2", word)
     b = lab.guest(second, "B", qemu)
     b.run("ip addr add 192.168.9.2/24 dev eth0; ip link set eth0 up")
-    a.poll("A's way to B", "ping -c 1 -W 1 192.168.9.2", "1 packets received")
+    a.run("ip neigh flush dev eth1")  # the other B had another address
+    a.poll("A's way to B", "ping -c 1 -W 1 192.168.9.2", "1 packets received", 40)
     ping(a, "192.168.9.2", "UDPTunnel: A pings B")
     move(b, a, "192.168.9.1", "UDPTunnel: 64 MB from B to A")
     return second, b
