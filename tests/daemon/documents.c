@@ -32,8 +32,8 @@ static const char *const broken[] = {
 	"{" HEAD ",\"cards\":[{\"card\":1,\"nic\":\"null\"},{\"card\":1,\"nic\":\"null\"}]}",
 	"{" HEAD ",\"cards\":[{\"card\":1,\"nat-pf\":{\"a\":\"tcp,,0,,22\"}}]}",
 	"{" HEAD ",\"cards\":[{\"card\":1,\"nic-property\":{\"UDPTunnel\":{\"sprt\":\"1\"}}}]}",
-	"{\"version\":1,\"uuid\":\"11234567-89ab-cdef-0123-456789abcdef\",\"name\":\"other\","
-	"\"ostype\":\"Other\",\"chipset\":\"piix3\"}",
+	("{\"version\":1,\"uuid\":\"11234567-89ab-cdef-0123-456789abcdef\",\"name\":\"other\","
+	 "\"ostype\":\"Other\",\"chipset\":\"piix3\"}"),
 };
 
 /* With this text as one document, the other machine loads and the text is left as it is. */

@@ -199,6 +199,7 @@ fixture_power_on(Fixture *fixture, const char *path)
 						 g_variant_new("(b)", FALSE), "()", &error);
 
 	g_assert_no_error(error);
+	g_assert_nonnull(reply);
 }
 
 GVariant *

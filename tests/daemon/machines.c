@@ -117,7 +117,6 @@ static void
 test_refused(void)
 {
 	g_autofree char *path = NULL;
-	g_autofree char *file = NULL;
 	g_autofree char *before = NULL;
 	g_autofree char *after = NULL;
 	g_autoptr(GVariant) document = NULL;

@@ -30,6 +30,7 @@ assert_listens(Fixture *fixture, const char *path, guint card)
 		g_socket_client_connect(client, G_SOCKET_CONNECTABLE(where), NULL, &error);
 
 	g_assert_no_error(error);
+	g_assert_nonnull(connection);
 }
 
 static gboolean
@@ -78,6 +79,7 @@ power_off(Fixture *fixture, const char *path)
 		reply = fixture_call(fixture, path, MACHINE, "PowerOff", NULL, "()", &error);
 
 	g_assert_no_error(error);
+	g_assert_nonnull(reply);
 }
 
 static void
