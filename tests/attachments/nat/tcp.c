@@ -5,11 +5,12 @@
 #include <jackfield/forward.h>
 #include <jackfield/util.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "guest.h"
+#include "guest-tcp.h"
 
 #define TRANSFER (16u * 1024u * 1024u)
 #define CHUNK 65536u
@@ -249,6 +250,36 @@ test_peer_resets(void)
 	close(listener);
 }
 
+/* The guest sends into a socket that its peer ended and then reset: what libslirp writes then
+ * raises SIGPIPE, whose default is death. */
+static void
+test_broken_pipe(void)
+{
+	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	const struct linger at_once = { .l_onoff = 1 };
+	guint16 port;
+	int listener = nat_host_listen(AF_INET, &port);
+	g_auto(Peer) peer = { .fd = -1 };
+	NatTcp *tcp;
+	sigset_t pending;
+
+	signal(SIGPIPE, SIG_DFL);
+	nat_guest_meet(g);
+	tcp = nat_tcp_connect(g, 4, g->gateway4, port, 1460);
+	nat_guest_wait(g, tcp->established && peer_accept(&peer, listener));
+	shutdown(peer.fd, SHUT_WR);
+	nat_guest_wait(g, tcp->fin_received);
+	setsockopt(peer.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	close(peer.fd);
+	peer.fd = -1;
+	nat_tcp_send(tcp, 1000);
+	nat_tcp_turn(g);
+	sigpending(&pending);
+	g_assert_false(sigismember(&pending, SIGPIPE));
+	nat_guest_wait(g, tcp->reset);
+	close(listener);
+}
+
 /* ---- Port forwards ---- */
 
 static const JfForward *
@@ -314,6 +345,7 @@ forward_tcp_transfer(NatGuest *g, guint16 port)
 	nat_tcp_send(tcp, bytes);
 	nat_guest_wait(g,
 		       (peer_turn(&peer, bytes), tcp->received == bytes && peer.received == bytes));
+	g_assert_true(!g->offload || tcp->large > 0);
 }
 
 static void
@@ -332,6 +364,7 @@ test_forward_tcp(void)
 		g_assert_no_error(error);
 		g->real = g_get_monotonic_time();
 		nat_guest_meet(g);
+		g->offload = i == 1;
 		forward_tcp_transfer(g, port);
 		if (i == 0)
 			jf_harness_stop(g->h);
@@ -508,6 +541,7 @@ main(int argc, char **argv)
 	g_test_add_func("/nat/tcp/refused-port", test_refused_port);
 	g_test_add_func("/nat/tcp/localhost-off", test_localhost_off);
 	g_test_add_func("/nat/tcp/peer-resets", test_peer_resets);
+	g_test_add_func("/nat/tcp/broken-pipe", test_broken_pipe);
 	g_test_add_func("/nat/forward/tcp", test_forward_tcp);
 	g_test_add_func("/nat/forward/remove", test_forward_remove);
 	g_test_add_func("/nat/forward/udp", test_forward_udp);
