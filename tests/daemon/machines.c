@@ -331,6 +331,33 @@ test_signals(void)
 	fixture_finish(&f);
 }
 
+/* The schema of the documents knows every key that the daemon writes. */
+static void
+test_schema(void)
+{
+	g_autoptr(GVariant) reply = NULL;
+	g_autoptr(GVariant) list = NULL;
+	g_autofree char *schema = NULL;
+	const char *key, *values;
+	GVariantIter iter;
+	gboolean live;
+	Fixture f;
+
+	g_assert_true(g_file_get_contents(SCHEMA, &schema, NULL, NULL));
+	fixture_init(&f);
+	reply = fixture_call(&f, BUS_MANAGER_PATH, MANAGER, "ListCardKeys", NULL, "(a(ssb))", NULL);
+	list = g_variant_get_child_value(reply, 0);
+	g_assert_cmpuint(g_variant_n_children(list), >, 10);
+	g_variant_iter_init(&iter, list);
+	while (g_variant_iter_next(&iter, "(&s&sb)", &key, &values, &live)) {
+		g_autofree char *member = g_strdup_printf("\"%s\": {", key);
+
+		if (!strstr(schema, member))
+			g_error("%s is not in the schema", key);
+	}
+	fixture_finish(&f);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -343,5 +370,6 @@ main(int argc, char **argv)
 	g_test_add_func("/machines/unregister", test_unregister);
 	g_test_add_func("/machines/malformed", test_malformed);
 	g_test_add_func("/machines/signals", test_signals);
+	g_test_add_func("/machines/schema", test_schema);
 	return g_test_run();
 }
