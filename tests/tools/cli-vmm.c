@@ -118,7 +118,7 @@ check_refused(Fixture *fixture, VmmKind kind, const char *line, GQuark domain, i
 		g_error("'%s' lacks '%s'", error->message, expected);
 }
 
-#define MONITOR " -chardev socket,id=jackfield,fd=9 -mon chardev=jackfield,mode=control"
+#define MONITOR " -chardev socket,id=jackfield,fd=9 -qmp chardev:jackfield"
 #define STREAM(n, device)                                                                     \
 	" -netdev stream,id=jf" n ",server=off,addr.type=unix,addr.path=/run/a,,b-" n ".sock" \
 	" -device " device ",id=jfcard" n ",netdev=jf" n ",mac=08:00:27:00:00:0" n

@@ -290,8 +290,8 @@ add_qemu(GPtrArray *args, const char *program, const Expansion *expansion, int m
 {
 	g_ptr_array_add(args, g_strdup("-chardev"));
 	g_ptr_array_add(args, g_strdup_printf("socket,id=jackfield,fd=%d", monitor));
-	g_ptr_array_add(args, g_strdup("-mon"));
-	g_ptr_array_add(args, g_strdup("chardev=jackfield,mode=control"));
+	g_ptr_array_add(args, g_strdup("-qmp"));
+	g_ptr_array_add(args, g_strdup("chardev:jackfield"));
 	if (expansion->cards->len > 0)
 		return add_qemu_cards(args, program, expansion, notes, error);
 	/* Without a word about networks QEMU would make a card of its own. */
