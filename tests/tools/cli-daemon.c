@@ -45,6 +45,27 @@ test_race(Home *home, gconstpointer data G_GNUC_UNUSED)
 	}
 }
 
+/* More clients than the queue of a daemon's socket holds, while it cannot take any. */
+static void
+test_crowd(Home *home, gconstpointer data G_GNUC_UNUSED)
+{
+	GSubprocess *processes[24];
+	gint64 pid;
+	guint i;
+
+	check(home, "createvm --name a", 0, NULL, "");
+	pid = home_get_daemon(home);
+	g_assert_cmpint(kill((pid_t)pid, SIGSTOP), ==, 0);
+	for (i = 0; i < G_N_ELEMENTS(processes); i++)
+		processes[i] = cli_start(home, "list vms");
+	home_wait_queue_full(home);
+	g_assert_cmpint(kill((pid_t)pid, SIGCONT), ==, 0);
+	for (i = 0; i < G_N_ELEMENTS(processes); i++) {
+		g_assert_cmpint(cli_wait(processes[i]), ==, 0);
+		g_object_unref(processes[i]);
+	}
+}
+
 static void
 test_start_fails(Home *home, gconstpointer data G_GNUC_UNUSED)
 {
@@ -431,6 +452,7 @@ main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	ADD("/cli/start/on-demand", test_start);
 	ADD("/cli/start/race", test_race);
+	ADD("/cli/start/crowd", test_crowd);
 	ADD("/cli/start/fails", test_start_fails);
 	ADD("/cli/start/two", test_two);
 	ADD("/cli/machine/life", test_life);

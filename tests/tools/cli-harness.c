@@ -2,11 +2,14 @@
 /* cli-harness.c - the built jackfield with a daemon and directories of its own. */
 #include "cli-harness.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,13 +99,48 @@ ask_daemon_pid(const Home *home)
 	return g_variant_get_uint32(value);
 }
 
+gint64
+home_get_daemon(const Home *home)
+{
+	gint64 pid = ask_daemon_pid(home);
+
+	g_assert_cmpint(pid, >, 1);
+	return pid;
+}
+
+/* Connects and leaves at once, which takes a place in the queue all the same. */
+static gboolean
+queue_is_full(const Home *home)
+{
+	g_autofree char *path = home_path(home, "run/jackfieldd.sock");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	gboolean full;
+
+	g_assert_cmpint(fd, >=, 0);
+	g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+	full = connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno == EAGAIN;
+	close(fd);
+	return full;
+}
+
+void
+home_wait_queue_full(const Home *home)
+{
+	gint64 deadline = g_get_monotonic_time() + DEADLINE_US;
+
+	while (!queue_is_full(home)) {
+		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+		g_usleep(POLL_US);
+	}
+}
+
 void
 home_kill_daemon(const Home *home, int signal)
 {
 	gint64 deadline = g_get_monotonic_time() + DEADLINE_US;
-	gint64 pid = ask_daemon_pid(home);
+	gint64 pid = home_get_daemon(home);
 
-	g_assert_cmpint(pid, >, 1);
 	g_assert_cmpint(kill((pid_t)pid, signal), ==, 0);
 	while (!daemon_is_gone(home)) {
 		g_assert_cmpint(g_get_monotonic_time(), <, deadline);

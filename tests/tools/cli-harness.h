@@ -19,7 +19,11 @@ char *home_path(const Home *home, const char *name);
 void home_write(const Home *home, const char *name, const char *text, int mode);
 /* What is in a file by now; "" where there is none. */
 char *home_read(const Home *home, const char *name);
-/* Sends a signal to the daemon. */
+/* Its process. It must run. */
+gint64 home_get_daemon(const Home *home);
+/* Until the daemon's socket takes no more clients. */
+void home_wait_queue_full(const Home *home);
+/* Ends the daemon with a signal, and waits until it has. */
 void home_kill_daemon(const Home *home, int signal);
 
 /* Runs "jackfield LINE" with the shell's quoting. DIR in the line is the home's directory. */

@@ -22,16 +22,33 @@
 #include "paths.h"
 
 #define START_DEADLINE_US (15 * G_USEC_PER_SEC)
+#define CONNECT_PAUSE_US 10000
 #define LOG_TAIL_BYTES 600u
 #define CALL_TIMEOUT_MS 60000
 
 extern char **environ;
 
+/* A daemon that is busy has more clients waiting than its queue holds: for a Unix socket that is an
+ * error at once (connect(2)), and asking again is all there is. */
 static GDBusConnection *
-connect_once(const char *address, GError **error)
+connect_to(const char *address, GError **error)
 {
-	return g_dbus_connection_new_for_address_sync(
-		address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, error);
+	gint64 deadline = g_get_monotonic_time() + START_DEADLINE_US;
+
+	for (;;) {
+		g_autoptr(GError) why = NULL;
+		GDBusConnection *bus = g_dbus_connection_new_for_address_sync(
+			address, G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT, NULL, NULL, &why);
+
+		if (bus)
+			return bus;
+		if (!g_error_matches(why, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK) ||
+		    g_get_monotonic_time() > deadline) {
+			g_propagate_error(error, g_steal_pointer(&why));
+			return NULL;
+		}
+		g_usleep(CONNECT_PAUSE_US);
+	}
 }
 
 /* Nobody listens there: no socket, or one that was left behind. */
@@ -175,7 +192,7 @@ start_daemon(const char *dir, const char *address, GError **error)
 
 	if (!program || !start_program(dir, program, error))
 		return NULL;
-	return connect_once(address, error);
+	return connect_to(address, error);
 }
 
 /* ---- Talking to it ---- */
@@ -190,7 +207,7 @@ cli_connect(Cli *cli, GError **error)
 	if (cli->bus)
 		return TRUE;
 	bus_error_register();
-	cli->bus = connect_once(address, &why);
+	cli->bus = connect_to(address, &why);
 	if (!cli->bus && is_absent(why) && cli->no_start)
 		g_set_error(error, JF_ERROR, JF_ERROR_STATE, "jackfieldd does not run in %s", dir);
 	else if (!cli->bus && is_absent(why))
