@@ -245,15 +245,24 @@ jf_device_config_read(JfDevice *device, guint offset, guint size)
 	return value;
 }
 
+void
+jf_device_set_bus_master(JfDevice *device, gboolean on)
+{
+	DeviceCall call = { .on = on };
+
+	if (g_atomic_int_get(&device->bus_master) == on)
+		return;
+	g_atomic_int_set(&device->bus_master, on);
+	if (device->pci->bus_master)
+		device_call(device, call_bus_master, &call);
+}
+
 /* What the command register and the MSI-X control now say takes effect. */
 static void
 device_config_changed(JfDevice *device)
 {
 	guint32 command = jf_pci_config_read(&device->config, PCI_COMMAND, 2);
-	gboolean master = (command & PCI_COMMAND_BUS_MASTER) != 0;
-	gboolean was = g_atomic_int_get(&device->bus_master);
 
-	g_atomic_int_set(&device->bus_master, master);
 	g_mutex_lock(&device->lock);
 	device->intx_off = (command & PCI_COMMAND_INTX_DISABLE) != 0;
 	if (device->config.msix) {
@@ -264,11 +273,7 @@ device_config_changed(JfDevice *device)
 	}
 	device_update_line(device);
 	g_mutex_unlock(&device->lock);
-	if (master != was && device->pci->bus_master) {
-		DeviceCall call = { .on = master };
-
-		device_call(device, call_bus_master, &call);
-	}
+	jf_device_set_bus_master(device, (command & PCI_COMMAND_BUS_MASTER) != 0);
 }
 
 void
@@ -377,6 +382,20 @@ jf_device_reset(JfDevice *device)
 	device_call(device, call_reset, &call);
 }
 
+gconstpointer
+jf_device_query(JfDevice *device, const char *iid)
+{
+	const JfDriver *driver = device->model->pub.driver;
+
+	return driver->query ? driver->query(&device->model->pub, iid) : NULL;
+}
+
+void
+jf_device_call(JfDevice *device, void (*func)(JfInstance *model, gpointer data), gpointer data)
+{
+	jf_instance_call(device->model, func, data);
+}
+
 /* ---- The model's side ---- */
 
 static void
@@ -417,6 +436,16 @@ host_dma_write(JfInstance *inst, guint64 address, gconstpointer src, guint64 len
 
 	return g_atomic_int_get(&device->bus_master) &&
 	       jf_guest_memory_write(&device->memory, address, src, len);
+}
+
+static const JfDeviceMemory *
+host_dma_regions(JfInstance *inst, guint *n)
+{
+	JfDevice *device = jf_instance_get_device(inst);
+
+	*n = 0;
+	return g_atomic_int_get(&device->bus_master) ? jf_guest_memory_regions(&device->memory, n)
+						     : NULL;
 }
 
 static void
@@ -474,6 +503,7 @@ jf_device_get_pci_host(void)
 		.set_irq = host_set_irq,
 		.msix_notify = host_msix_notify,
 		.msix_enabled = host_msix_enabled,
+		.dma_regions = host_dma_regions,
 	};
 
 	return &host;
@@ -495,6 +525,9 @@ jf_device_get_interface(void)
 		.bar_read = jf_device_bar_read,
 		.bar_write = jf_device_bar_write,
 		.reset = jf_device_reset,
+		.query = jf_device_query,
+		.call = jf_device_call,
+		.set_bus_master = jf_device_set_bus_master,
 	};
 
 	return &interface;

@@ -162,6 +162,13 @@ jf_guest_memory_map(JfGuestMemory *memory, guint64 address, guint64 len, gboolea
 	return together == len ? piece : NULL;
 }
 
+const JfDeviceMemory *
+jf_guest_memory_regions(JfGuestMemory *memory, guint *n)
+{
+	*n = memory->regions->len;
+	return *n ? region_at(memory, 0) : NULL;
+}
+
 /* Whether all of it is there; the lock is held. */
 static gboolean
 memory_check(const JfGuestMemory *memory, guint64 address, guint64 len, gboolean write)

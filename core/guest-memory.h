@@ -30,6 +30,7 @@ void jf_guest_memory_clear(JfGuestMemory *memory);
 void jf_guest_memory_enter(JfGuestMemory *memory);
 void jf_guest_memory_leave(JfGuestMemory *memory);
 gpointer jf_guest_memory_map(JfGuestMemory *memory, guint64 address, guint64 len, gboolean write);
+const JfDeviceMemory *jf_guest_memory_regions(JfGuestMemory *memory, guint *n);
 gboolean jf_guest_memory_read(JfGuestMemory *memory, guint64 address, gpointer dst, guint64 len);
 gboolean jf_guest_memory_write(JfGuestMemory *memory, guint64 address, gconstpointer src,
 			       guint64 len);

@@ -22,14 +22,14 @@ pci_dma_leave(JfInstance *inst)
 	__atomic_fetch_sub(&h->dma_depth, 1, __ATOMIC_RELEASE);
 }
 
-static Memory *
+static JfDeviceMemory *
 find_memory(JfHarness *h, guint64 address, gboolean write)
 {
 	for (guint i = 0; i < h->memory->len; i++) {
-		Memory *memory = &g_array_index(h->memory, Memory, i);
+		JfDeviceMemory *memory = &g_array_index(h->memory, JfDeviceMemory, i);
 
 		if (address >= memory->address && address - memory->address < memory->size)
-			return write && !memory->writable ? NULL : memory;
+			return write && !(memory->flags & JF_MEMORY_WRITE) ? NULL : memory;
 	}
 	return NULL;
 }
@@ -38,7 +38,7 @@ static gpointer
 pci_dma_map(JfInstance *inst, guint64 address, guint64 len, gboolean write)
 {
 	JfHarness *h = harness_of(inst);
-	Memory *memory = find_memory(h, address, write);
+	JfDeviceMemory *memory = find_memory(h, address, write);
 
 	if (!__atomic_load_n(&h->dma_depth, __ATOMIC_RELAXED))
 		harness_violate(h, "dma_map outside dma_enter and dma_leave");
@@ -46,7 +46,7 @@ pci_dma_map(JfInstance *inst, guint64 address, guint64 len, gboolean write)
 		return NULL;
 	if (!memory || len > memory->size - (address - memory->address))
 		return NULL;
-	return memory->base + (address - memory->address);
+	return (guint8 *)memory->base + (address - memory->address);
 }
 
 /* Walks the regions under address..+len; without `copy` only looks whether all is there. */
@@ -54,7 +54,7 @@ static gboolean
 walk(JfHarness *h, guint64 address, guint8 *bytes, guint64 len, gboolean write, gboolean copy)
 {
 	while (len) {
-		Memory *memory = find_memory(h, address, write);
+		JfDeviceMemory *memory = find_memory(h, address, write);
 		guint64 at, n;
 
 		if (!memory)
@@ -62,9 +62,9 @@ walk(JfHarness *h, guint64 address, guint8 *bytes, guint64 len, gboolean write, 
 		at = address - memory->address;
 		n = MIN(len, memory->size - at);
 		if (copy && write)
-			memcpy(memory->base + at, bytes, n);
+			memcpy((guint8 *)memory->base + at, bytes, n);
 		else if (copy)
-			memcpy(bytes, memory->base + at, n);
+			memcpy(bytes, (guint8 *)memory->base + at, n);
 		address += n;
 		bytes += n;
 		len -= n;
@@ -120,6 +120,20 @@ pci_msix_notify(JfInstance *inst, guint vector)
 	g_mutex_unlock(&h->lock);
 }
 
+static const JfDeviceMemory *
+pci_dma_regions(JfInstance *inst, guint *n)
+{
+	JfHarness *h = harness_of(inst);
+
+	*n = 0;
+	if (!__atomic_load_n(&h->dma_depth, __ATOMIC_RELAXED))
+		harness_violate(h, "dma_regions outside dma_enter and dma_leave");
+	if (harness_fails(h, JF_HARNESS_DMA_MAP) || h->memory->len == 0)
+		return NULL;
+	*n = h->memory->len;
+	return &g_array_index(h->memory, JfDeviceMemory, 0);
+}
+
 static gboolean
 pci_msix_enabled(JfInstance *inst)
 {
@@ -135,17 +149,21 @@ pci_msix_enabled(JfInstance *inst)
 guint8 *
 jf_harness_add_memory(JfHarness *h, guint64 address, guint64 size, gboolean writable)
 {
-	Memory memory = { address, size, NULL, writable };
+	JfDeviceMemory memory = { .struct_size = sizeof memory,
+				  .flags = writable ? JF_MEMORY_WRITE : 0,
+				  .address = address,
+				  .size = size };
+	guint at = 0;
 
-	for (guint i = 0; i < h->memory->len; i++) {
-		const Memory *other = &g_array_index(h->memory, Memory, i);
+	for (; at < h->memory->len; at++) {
+		const JfDeviceMemory *other = &g_array_index(h->memory, JfDeviceMemory, at);
 
-		g_return_val_if_fail(address >= other->address + other->size ||
-					     other->address >= address + size,
-				     NULL);
+		if (other->address >= address + size)
+			break;
+		g_return_val_if_fail(address >= other->address + other->size, NULL);
 	}
 	memory.base = g_malloc0(size);
-	g_array_append_val(h->memory, memory);
+	g_array_insert_val(h->memory, at, memory);
 	return memory.base;
 }
 
@@ -153,8 +171,8 @@ void
 jf_harness_remove_memory(JfHarness *h, guint64 address)
 {
 	for (guint i = 0; i < h->memory->len; i++)
-		if (g_array_index(h->memory, Memory, i).address == address) {
-			g_free(g_array_index(h->memory, Memory, i).base);
+		if (g_array_index(h->memory, JfDeviceMemory, i).address == address) {
+			g_free(g_array_index(h->memory, JfDeviceMemory, i).base);
 			g_array_remove_index(h->memory, i);
 			return;
 		}
@@ -243,4 +261,5 @@ const JfPciHost harness_pci_host = {
 	.set_irq = pci_set_irq,
 	.msix_notify = pci_msix_notify,
 	.msix_enabled = pci_msix_enabled,
+	.dma_regions = pci_dma_regions,
 };

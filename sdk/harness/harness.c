@@ -108,7 +108,7 @@ jf_harness_new(const JfDriver *driver, const char *const *properties, GError **e
 	h->timers = g_ptr_array_new();
 	h->watches = g_ptr_array_new();
 	h->pollers = g_ptr_array_new();
-	h->memory = g_array_new(FALSE, FALSE, sizeof(Memory));
+	h->memory = g_array_new(FALSE, FALSE, sizeof(JfDeviceMemory));
 	init_poll(h);
 	memcpy(card.mac, mac, sizeof card.mac);
 	jf_harness_set_card(h, &card);
@@ -145,7 +145,7 @@ jf_harness_free(JfHarness *h)
 	g_ptr_array_unref(h->watches);
 	g_ptr_array_unref(h->pollers);
 	while (h->memory->len)
-		jf_harness_remove_memory(h, g_array_index(h->memory, Memory, 0).address);
+		jf_harness_remove_memory(h, g_array_index(h->memory, JfDeviceMemory, 0).address);
 	g_array_unref(h->memory);
 	g_queue_clear(&h->msix);
 	close(h->epoll);

@@ -54,12 +54,6 @@ typedef struct Post {
 	gpointer data;
 } Post;
 
-typedef struct Memory {
-	guint64 address, size;
-	guint8 *base;
-	gboolean writable;
-} Memory;
-
 typedef struct Break {
 	guint calls, after, times;
 } Break;
@@ -92,7 +86,7 @@ struct JfHarness {
 	int wake; /* eventfd: a post from another thread ends a poll that waits */
 	GPtrArray *timers, *watches, *pollers;
 
-	GArray *memory; /* Memory */
+	GArray *memory; /* JfDeviceMemory, by address */
 	guint dma_depth;
 	gboolean irq, msix_on;
 	guint irqs;

@@ -14,6 +14,7 @@
 #include "jackfield/state.h"
 #include "jackfield/switch.h"
 #include "jackfield/util.h"
+#include "jackfield/virtio.h"
 #include "jackfield/vmm.h"
 
 /* One line of layout.h; `name` NULL is padding or, with `whole`, the struct itself. */

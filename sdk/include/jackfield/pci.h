@@ -111,6 +111,10 @@ typedef struct JfPciHost {
 	void (*msix_notify)(JfInstance *inst, guint vector);
 	/* Whether the guest has switched MSI-X on. [any thread] */
 	gboolean (*msix_enabled)(JfInstance *inst);
+	/* The mapped regions by ascending address, *n of them, for a model that looks them up itself
+	 * as fast as it can; none while the bus-master bit is off. Good between enter and leave.
+	 * [any thread] */
+	const struct JfDeviceMemory *(*dma_regions)(JfInstance *inst, guint *n);
 } JfPciHost;
 
 typedef struct JfDevice JfDevice;
@@ -161,6 +165,13 @@ typedef struct JfDeviceInterface {
 	guint64 (*bar_read)(JfDevice *device, guint bar, guint64 offset, guint size);
 	void (*bar_write)(JfDevice *device, guint bar, guint64 offset, guint size, guint64 value);
 	void (*reset)(JfDevice *device);
+	/* An interface of the model's driver, NULL where there is none: "jf.virtio/1". */
+	gconstpointer (*query)(JfDevice *device, const char *iid);
+	/* Runs func as a callback of the model's. */
+	void (*call)(JfDevice *device, void (*func)(JfInstance *model, gpointer data),
+		     gpointer data);
+	/* DMA without configuration space: what the guest's bus-master bit would do. */
+	void (*set_bus_master)(JfDevice *device, gboolean on);
 } JfDeviceInterface;
 
 G_END_DECLS

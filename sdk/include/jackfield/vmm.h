@@ -227,6 +227,10 @@ JF_EXPORT guint64 jf_device_bar_read(JfDevice *device, guint bar, guint64 offset
 JF_EXPORT void jf_device_bar_write(JfDevice *device, guint bar, guint64 offset, guint size,
 				   guint64 value);
 JF_EXPORT void jf_device_reset(JfDevice *device);
+JF_EXPORT gconstpointer jf_device_query(JfDevice *device, const char *iid);
+JF_EXPORT void jf_device_call(JfDevice *device, void (*func)(JfInstance *model, gpointer data),
+			      gpointer data);
+JF_EXPORT void jf_device_set_bus_master(JfDevice *device, gboolean on);
 
 /* ---- Networks ---- */
 
