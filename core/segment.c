@@ -422,17 +422,25 @@ patch_ipv6_fragment(Cutter *c, guint32 id, guint32 sent, guint32 n, gboolean is_
 	c->out[c->next_at] = NEXT_FRAGMENT;
 }
 
-/* RFC 8200 wants an id that this pair of hosts has not used recently. Nothing remembers: the clock
- * and what is particular to the datagram stirred together (the finisher of splitmix64). */
+/* RFC 8200 wants an id that no other datagram of this pair of hosts has used recently, and nothing
+ * remembers. So it is a hash of addresses and contents: equal datagrams share one, which harms
+ * neither, and a datagram refused half-way goes on with the id that it began with. */
 static guint32
 fragment_id(const Cutter *c)
 {
-	guint64 x = (guint64)g_get_monotonic_time() << 32;
+	guint64 words[32], x = 0;
+	guint32 n;
 
-	x ^= jf_csum_add(0, c->head + c->l3 + 8, c->payload - c->l3 - 8) * 0x9e3779b97f4a7c15u;
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return (guint32)(x ^ x >> 31);
+	for (guint32 at = c->l3 + 8; at < c->end; at += n) {
+		n = MIN((guint32)sizeof words, c->end - at);
+		memset(words, 0, sizeof words);
+		jf_frame_copy(c->frame, at, words, n);
+		for (guint i = 0; i < (n + 7) / 8; i++) {
+			x = (x ^ words[i]) * 0x9e3779b97f4a7c15u;
+			x ^= x >> 32;
+		}
+	}
+	return (guint32)x;
 }
 
 /* The checksum of the whole datagram goes into the copied UDP header. */

@@ -599,6 +599,39 @@ test_ufo(void)
 	}
 }
 
+/* Where the fragment header of an IPv6 frame without other headers and tags keeps its id. */
+#define FRAGMENT_ID (14 + 40 + 4)
+
+static gboolean
+note_id(const JfFrame *frame, gpointer data)
+{
+	guint32 *id = data, own;
+
+	g_assert_true(jf_frame_copy(frame, FRAGMENT_ID, &own, sizeof own));
+	g_assert_true(*id == 0 || *id == own);
+	*id = own;
+	return TRUE;
+}
+
+/* A datagram cut a second time, after a refusal, has the same id; another one has another. */
+static void
+test_fragment_id(void)
+{
+	const Shape shape = {
+		.gso_type = JF_GSO_UDP, .is_ipv6 = TRUE, .gso_size = 1000, .payload = 5000
+	};
+	guint32 id = 0, other = 0;
+	Sample s;
+
+	sample_init(&s, &shape, 3);
+	g_assert_cmpuint(jf_frame_segment(&s.frame, 0, note_id, &id), >, 1);
+	g_assert_cmpuint(jf_frame_segment(&s.frame, 0, note_id, &id), >, 1);
+	((guint8 *)s.pieces[2].iov_base)[s.pieces[2].iov_len - 1] ^= 1;
+	jf_frame_segment(&s.frame, 0, note_id, &other);
+	g_assert_cmphex(id, !=, other);
+	sample_finish(&s);
+}
+
 /* What is behind the datagram is no payload; a length of 0 means all. */
 static void
 test_lengths(void)
@@ -917,6 +950,7 @@ main(int argc, char **argv)
 	g_test_add_func("/frame/tcp", test_tcp);
 	g_test_add_func("/frame/uso", test_uso);
 	g_test_add_func("/frame/ufo", test_ufo);
+	g_test_add_func("/frame/fragment-id", test_fragment_id);
 	g_test_add_func("/frame/lengths", test_lengths);
 	g_test_add_func("/frame/as-it-is", test_as_it_is);
 	g_test_add_func("/frame/fill", test_fill);
