@@ -91,12 +91,20 @@ find_way(Network *net, const JfSwitchPort *from, const JfFrame *frame, guint32 n
 }
 
 static void
+drop(JfSwitchPort *to, guint n)
+{
+	jf_count(&to->drops, n);
+	if (to->join.lost)
+		jf_count(to->join.lost, n);
+}
+
+static void
 deliver_or_drop(JfSwitchPort *to, const JfFrame *frames, guint n)
 {
 	guint taken = to->join.deliver(to->join.data, frames, n);
 
 	if (taken < n)
-		jf_count(&to->drops, n - taken);
+		drop(to, n - taken);
 }
 
 static void
@@ -165,7 +173,7 @@ send_unicast(Network *net, JfSwitchPort *from, JfSwitchPort *to, const JfFrame *
 	guint taken = to->join.deliver(to->join.data, frames, n);
 
 	if (taken < n && !(from->join.flags & JF_PORT_LOSSLESS)) {
-		jf_count(&to->drops, n - taken);
+		drop(to, n - taken);
 		taken = n;
 	} else if (taken < n) {
 		announce_waiter(net, from, to->id);

@@ -15,6 +15,7 @@
 typedef struct Internal {
 	const JfSwitch *sw;
 	JfSwitchPort *port; /* from start to stop */
+	guint64 *lost;
 } Internal;
 
 static const JfPropSpec internal_props[] = {
@@ -33,6 +34,7 @@ internal_init(JfInstance *inst, GError **error)
 {
 	Internal *internal = inst->priv;
 
+	internal->lost = inst->host->counter(inst, "receiver-full");
 	internal->sw = inst->host->query(inst, JF_SWITCH_IID);
 	if (internal->sw)
 		return TRUE;
@@ -67,6 +69,7 @@ internal_start(JfInstance *inst, GError **error)
 		.promiscuous = card ? card->promiscuous : JF_PROMISC_DENY,
 		.deliver = internal_deliver,
 		.data = inst,
+		.lost = internal->lost,
 	};
 
 	if (card)

@@ -35,6 +35,7 @@ typedef struct Peer {
 	GArray *got;
 	guint room;
 	guint resumes;
+	guint64 lost;
 } Peer;
 
 static guint
@@ -79,7 +80,8 @@ peer_join(Peer *peer, JfNetworks *networks, guint role, guint policy, guint64 ma
 				     .promiscuous = policy,
 				     .deliver = peer_deliver,
 				     .resume = peer_resume,
-				     .data = peer };
+				     .data = peer,
+				     .lost = &peer->lost };
 	mac_bytes(mac, peer->join.mac);
 	peer->port = jf_networks_join(networks, &fake_inst, "lan", &peer->join, &error);
 	g_assert_no_error(error);
@@ -454,6 +456,8 @@ test_slow(void)
 	assert_got(&p[2], 20, 9);
 	assert_got(&p[3], 10, 9);
 	g_assert_cmpuint(get_info(networks).drops, ==, 18);
+	g_assert_cmpuint(p[1].lost, ==, 18);
+	g_assert_cmpuint(p[2].lost, ==, 0);
 	/* The count stays with the network when the port has gone. */
 	for (guint i = 1; i < 4; i++)
 		peer_leave(&p[i]);

@@ -3,8 +3,8 @@
  * switch.h - "jf.switch/1": how a driver gets onto a named network.
  *
  * A network exists while somebody is on it. Its switch learns source addresses (several behind one
- * port), forgets them after 300 s, floods what it does not know, and drops (counted at the
- * receiver's port) what a receiver has no room for.
+ * port), forgets them after 300 s, shows unicast for an address that it does not know to promiscuous
+ * ports alone, and drops (counted at the receiver's port) what a receiver has no room for.
  */
 #ifndef JACKFIELD_SWITCH_H
 #define JACKFIELD_SWITCH_H
@@ -43,6 +43,9 @@ typedef struct JfSwitchJoin {
 	/* JF_PORT_LOSSLESS: send, short before, has room again. Any thread. May be NULL without it. */
 	void (*resume)(gpointer data);
 	gpointer data;
+	/* A counter of the driver's, from JfHost.counter: frames for this port that were lost because
+	 * deliver had no room. NULL: none. */
+	guint64 *lost;
 } JfSwitchJoin;
 
 typedef struct JfSwitch {
