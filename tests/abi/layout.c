@@ -124,7 +124,8 @@ test_complete(void)
 {
 	static const char *const headers[] = { "abi.h",    "card.h",   "driver.h",   "forward.h",
 					       "frame.h",  "pci.h",    "property.h", "state.h",
-					       "socket.h", "switch.h", "util.h",     "vmm.h" };
+					       "socket.h", "switch.h", "util.h",     "virtio.h",
+					       "vmm.h" };
 	guint n = 0, pinned = 0;
 
 	for (guint i = 0; i < G_N_ELEMENTS(headers); i++) {

@@ -741,6 +741,18 @@ stress_check(Stress *s, guint i)
 	g_assert_cmpuint(stats.rx.frames, >, 0);
 }
 
+static gboolean
+stress_has_moved(Stress *s)
+{
+	for (guint i = 0; i < CARDS; i++) {
+		JfCardStats stats = get_stats(s->cards[i]);
+
+		if (!stats.tx.frames || !stats.rx.frames)
+			return FALSE;
+	}
+	return TRUE;
+}
+
 static void
 test_stress(void)
 {
@@ -748,7 +760,7 @@ test_stress(void)
 	Stress s = { 0 };
 
 	stress_setup(&s);
-	while (g_get_monotonic_time() < until || s.n_swaps < 20)
+	while (g_get_monotonic_time() < until || s.n_swaps < 20 || !stress_has_moved(&s))
 		stress_step(&s);
 	for (guint i = 0; i < CARDS; i++)
 		jf_card_stop(s.cards[i]);
