@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -409,6 +410,59 @@ test_search_path(void)
 	g_unsetenv("JACKFIELD_PLUGIN_PATH");
 }
 
+/* What this program does when it is asked for "--search-path". */
+static int
+print_search_path(void)
+{
+	g_autoptr(GArray) dirs = jf_loader_search_path();
+
+	for (guint i = 0; i < dirs->len; i++)
+		g_print("%s\n", g_array_index(dirs, JfLoaderDir, i).path);
+	return 0;
+}
+
+static void
+become_nobody(G_GNUC_UNUSED gpointer data)
+{
+	if (setgid(65534) != 0 || setuid(65534) != 0)
+		_exit(126);
+}
+
+/* The environment of whoever runs a set-uid program chooses nothing. */
+static void
+test_set_uid(void)
+{
+	char *dir = make_dir();
+	g_autofree char *program = file_in(dir, "set-uid"), *bytes = NULL, *out = NULL;
+	char *argv[] = { program, (char *)"--search-path", NULL };
+	char *env[] = { (char *)"JACKFIELD_PLUGIN_PATH=/one", (char *)"XDG_DATA_HOME=/two", NULL };
+	struct statvfs fs;
+	int status;
+	gsize len;
+
+	g_assert_cmpint(statvfs(dir, &fs), ==, 0);
+	if (geteuid() != 0 || (fs.f_flag & ST_NOSUID)) {
+		g_test_skip("only root, where files may be set-uid, can make one");
+		remove_dir(dir);
+		return;
+	}
+	g_assert_true(g_file_get_contents("/proc/self/exe", &bytes, &len, NULL));
+	g_assert_true(g_file_set_contents(program, bytes, (gssize)len, NULL));
+	g_assert_cmpint(g_chmod(dir, 0755), ==, 0);
+	for (guint set_uid = 0; set_uid < 2; set_uid++) {
+		g_clear_pointer(&out, g_free);
+		g_assert_cmpint(g_chmod(program, set_uid ? 04755 : 0755), ==, 0);
+		g_assert_true(g_spawn_sync(NULL, argv, env, G_SPAWN_DEFAULT, become_nobody, NULL,
+					   &out, NULL, &status, NULL));
+		g_assert_true(g_spawn_check_wait_status(status, NULL));
+		if (set_uid)
+			g_assert_true(g_str_has_prefix(out, JF_SYSTEM_PLUGIN_DIR "\n"));
+		else
+			g_assert_true(g_str_has_prefix(out, "/one\n/two/jackfield/plugins\n"));
+	}
+	remove_dir(dir);
+}
+
 static void
 check_problem(JfRegistry *registry, const char *path, int code, const char *part)
 {
@@ -469,6 +523,8 @@ main(int argc, char **argv)
 {
 	int status;
 
+	if (argc == 2 && strcmp(argv[1], "--search-path") == 0)
+		return print_search_path();
 	g_test_init(&argc, &argv, NULL);
 	/* GLib reads it once. */
 	data_home = make_dir();
@@ -483,6 +539,7 @@ main(int argc, char **argv)
 	g_test_add_func("/faulty/link", test_link);
 	g_test_add_func("/faulty/owner", test_owner);
 	g_test_add_func("/faulty/search-path", test_search_path);
+	g_test_add_func("/faulty/set-uid", test_set_uid);
 	g_test_add_func("/faulty/shadow", test_shadow);
 	status = g_test_run();
 	remove_data_home();
