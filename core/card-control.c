@@ -90,52 +90,16 @@ jf_card_set_promiscuous(JfCard *card, guint32 policy, GError **error)
 
 /* ---- Port forwarding ---- */
 
-typedef struct ForwardCall {
-	const JfForward *forward;
-	const JfForwardRule *rule; /* NULL: remove `name` */
-	const char *name;
-	gboolean ok;
-	GError *error;
-} ForwardCall;
-
-static void
-forward_call(JfInstance *inst, gpointer data)
-{
-	ForwardCall *call = data;
-
-	call->ok = call->rule ? call->forward->add(inst, call->rule, &call->error)
-			      : call->forward->remove(inst, call->name, &call->error);
-}
-
-static gboolean
-card_forward(JfCard *card, const JfForwardRule *rule, const char *name, GError **error)
-{
-	JfInstanceFull *inst = card->attachment;
-	const JfDriver *driver = inst->pub.driver;
-	ForwardCall call = { .rule = rule, .name = name };
-
-	call.forward = driver->query ? driver->query(&inst->pub, JF_FORWARD_IID) : NULL;
-	if (!call.forward) {
-		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
-			    "attachment '%s' does not forward ports; 'nat' does", driver->id);
-		return FALSE;
-	}
-	jf_instance_call(inst, forward_call, &call);
-	if (call.error)
-		g_propagate_error(error, call.error);
-	return call.ok;
-}
-
 gboolean
 jf_card_add_forward(JfCard *card, const JfForwardRule *rule, GError **error)
 {
-	return card_forward(card, rule, rule->name, error);
+	return jf_instance_add_forward(card->attachment, rule, error);
 }
 
 gboolean
 jf_card_remove_forward(JfCard *card, const char *name, GError **error)
 {
-	return card_forward(card, NULL, name, error);
+	return jf_instance_remove_forward(card->attachment, name, error);
 }
 
 /* ---- State: a{sv} of driver id and (u version, a{sv} of the driver's) ---- */

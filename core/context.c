@@ -46,6 +46,13 @@ jf_context_emit_card_changed(JfContext *context, JfCard *card, guint32 what)
 }
 
 void
+jf_context_emit_service_changed(JfContext *context, JfService *service)
+{
+	if (context->events.service_changed)
+		context->events.service_changed(service, context->data);
+}
+
+void
 jf_context_load_plugins(JfContext *context)
 {
 	jf_registry_load_search_path(context->registry);

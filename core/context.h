@@ -23,5 +23,6 @@ struct JfContext {
 };
 
 void jf_context_emit_card_changed(JfContext *context, JfCard *card, guint32 what);
+void jf_context_emit_service_changed(JfContext *context, JfService *service);
 
 #endif

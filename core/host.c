@@ -143,6 +143,8 @@ host_query(JfInstance *pub, const char *iid)
 
 	if (strcmp(iid, JF_CARD_IID) == 0)
 		return inst->card ? &inst->info : NULL;
+	if (strcmp(iid, JF_SERVICE_IID) == 0)
+		return jf_service_get_info(pub);
 	if (strcmp(iid, JF_SWITCH_IID) == 0)
 		return jf_switch_get_interface();
 	if (strcmp(iid, JF_PCI_HOST_IID) == 0)

@@ -183,6 +183,8 @@ instance_fail(JfInstanceFull *inst, GError *failure)
 	instance_deactivate(inst, TRUE);
 	if (inst->card)
 		jf_context_emit_card_changed(inst->context, inst->card, JF_CARD_CHANGED_FAILED);
+	if (inst->service)
+		jf_context_emit_service_changed(inst->context, inst->service);
 }
 
 static void
@@ -289,7 +291,7 @@ request_set_property(gpointer data)
 			instance_change_live(inst, spec->name, request->value, &request->error);
 	else
 		g_set_error(&request->error, JF_ERROR, JF_ERROR_STATE,
-			    "property '%s' of %s cannot change while the card runs", spec->name,
+			    "property '%s' of %s cannot change while it runs", spec->name,
 			    inst->pub.driver->id);
 }
 
@@ -345,6 +347,7 @@ instance_alloc(const JfInstanceConfig *config)
 	inst->context = config->context;
 	inst->worker = config->worker;
 	inst->card = config->card;
+	inst->service = config->service;
 	inst->cable = config->cable;
 	inst->info = config->info;
 	inst->properties = config->properties;

@@ -42,8 +42,9 @@ struct JfInstanceFull {
 	JfInstance pub;
 	JfContext *context;
 	JfWorker *worker;
-	JfCard *card;   /* NULL: none */
-	JfCable *cable; /* NULL: none; a member of its chain or about to be one */
+	JfCard *card;       /* NULL: none */
+	JfService *service; /* NULL: none */
+	JfCable *cable;     /* NULL: none; a member of its chain or about to be one */
 	JfCardInfo info;
 	JfPropertySet *properties;
 	gboolean is_parallel;
@@ -69,6 +70,7 @@ typedef struct JfInstanceConfig {
 	const char *name;
 	JfPropertySet *properties; /* taken over, even by a failure */
 	JfCard *card;              /* NULL: none */
+	JfService *service;        /* NULL: none */
 	JfCable *cable;            /* NULL: none */
 	JfCardInfo info;           /* with a card */
 } JfInstanceConfig;
@@ -87,6 +89,9 @@ void jf_instance_set_failed(JfInstanceFull *inst, const GError *error);
  * stopped, is initialised anew. Errors: KEY, VALUE, STATE, the driver's. */
 gboolean jf_instance_set_property(JfInstanceFull *inst, const char *key, const char *value,
 				  GError **error);
+/* The driver's jf.forward/1. Errors: the driver's, UNSUPPORTED where it has none. */
+gboolean jf_instance_add_forward(JfInstanceFull *inst, const JfForwardRule *rule, GError **error);
+gboolean jf_instance_remove_forward(JfInstanceFull *inst, const char *name, GError **error);
 /* Runs `func` as one of the driver's callbacks. For a nested worker this is cheap enough for each
  * access to a register, and needed: it keeps others from re-entering the driver, and notices the
  * timers that it arms. Also from within a callback of another instance of the worker. */
@@ -106,6 +111,8 @@ jf_instance_full(JfInstance *inst)
 }
 
 JfNetworks *jf_instance_get_networks(JfInstance *inst);
+/* NULL: the instance is no service. */
+const JfServiceInfo *jf_service_get_info(JfInstance *inst);
 /* The device of the instance's card; NULL: no card, or one without a model. */
 JfDevice *jf_instance_get_device(JfInstance *inst);
 

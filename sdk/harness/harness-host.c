@@ -272,7 +272,9 @@ host_query(JfInstance *inst, const char *iid)
 	if (harness_fails(h, JF_HARNESS_QUERY))
 		return NULL;
 	if (strcmp(iid, JF_CARD_IID) == 0)
-		return h->has_card ? &h->card : NULL;
+		return h->has_card && h->driver.kind != JF_KIND_SERVICE ? &h->card : NULL;
+	if (strcmp(iid, JF_SERVICE_IID) == 0)
+		return h->driver.kind == JF_KIND_SERVICE ? &h->service : NULL;
 	if (strcmp(iid, JF_SWITCH_IID) == 0)
 		return &harness_switch;
 	if (strcmp(iid, JF_PCI_HOST_IID) == 0 && h->driver.kind == JF_KIND_MODEL)

@@ -252,12 +252,17 @@ jf_harness_set_card(JfHarness *h, const JfCardInfo *card)
 	for (guint i = 0; i < G_N_ELEMENTS(h->card_strings); i++)
 		g_clear_pointer(&h->card_strings[i], g_free);
 	h->has_card = card != NULL;
+	h->service = (JfServiceInfo){ .struct_size = sizeof(JfServiceInfo), .name = "harness" };
 	if (!card)
 		return;
 	h->card = *card;
 	h->card.machine = h->card_strings[0] = g_strdup(card->machine);
 	h->card.config_dir = h->card_strings[1] = g_strdup(card->config_dir);
 	h->card.runtime_dir = h->card_strings[2] = g_strdup(card->runtime_dir);
+	h->service = (JfServiceInfo){ .struct_size = sizeof(JfServiceInfo),
+				      .name = h->card.machine,
+				      .config_dir = h->card.config_dir,
+				      .runtime_dir = h->card.runtime_dir };
 }
 
 static const JfPropSpec *

@@ -69,6 +69,7 @@ struct JfHarness {
 
 	gboolean has_card;
 	JfCardInfo card;
+	JfServiceInfo service;
 	char *card_strings[3];
 
 	GMutex lock; /* guards what [any] services touch: lines, posts, counters, log, breaks, irq */

@@ -265,6 +265,43 @@ probe_changed(JfInstance *inst, const char *prop, GError **error)
 	return !probe->fail_changed || probe_refuse(probe, "changed", error);
 }
 
+/* ---- Forwarding ---- */
+
+static gboolean
+probe_forward_add(JfInstance *inst, const JfForwardRule *rule, GError **error)
+{
+	Probe *probe = probe_get(inst);
+
+	probe_enter(probe);
+	probe_note(probe, "+%s:%u", rule->name, rule->host_port);
+	probe_leave(probe);
+	return !probe->fail_changed || probe_refuse(probe, "forward", error);
+}
+
+static gboolean
+probe_forward_remove(JfInstance *inst, const char *name, GError **error)
+{
+	Probe *probe = probe_get(inst);
+
+	probe_enter(probe);
+	probe_note(probe, "-%s", name);
+	probe_leave(probe);
+	return !probe->fail_changed || probe_refuse(probe, "forward", error);
+}
+
+static gconstpointer
+probe_query(JfInstance *inst, const char *iid)
+{
+	static const JfForward forward = {
+		.struct_size = sizeof forward,
+		.add = probe_forward_add,
+		.remove = probe_forward_remove,
+	};
+
+	(void)inst;
+	return strcmp(iid, JF_FORWARD_IID) == 0 ? &forward : NULL;
+}
+
 /* ---- Tables ---- */
 
 static const JfPropSpec probe_props[] = {
@@ -297,8 +334,17 @@ PROBE_DRIVER(pass, "pass", JF_KIND_FILTER, OFFLOADS, pass_input, pass_resume);
 PROBE_DRIVER(pass_p, "pass-p", JF_KIND_FILTER, PARALLEL | OFFLOADS, pass_input_parallel,
 	     pass_resume);
 
-static const JfDriver *const drivers[] = { &side,    &side_p, &far,  &far_p,
-					   &far_gso, &null,   &pass, &pass_p };
+static const JfDriver serve = {
+	JF_DRIVER_HEAD,         .kind = JF_KIND_SERVICE,
+	.id = "serve",          .blurb = "Does as a test says.",
+	.props = probe_props,   .init = probe_init,
+	.finish = probe_finish, .start = probe_start,
+	.stop = probe_stop,     .changed = probe_changed,
+	.query = probe_query,
+};
+
+static const JfDriver *const drivers[] = { &side, &side_p, &far,    &far_p, &far_gso,
+					   &null, &pass,   &pass_p, &serve };
 
 /* ---- For tests ---- */
 

@@ -2,8 +2,8 @@
 /*
  * probe.h - drivers that do as a test says and write down what happens to them.
  *
- * "side" is a connector, "far" and "null" are attachments, "pass" is a filter; with
- * "-p" their input is parallel; "far-gso" takes all offloads. The property "probe" of an instance
+ * "side" is a connector, "far" and "null" are attachments, "pass" is a filter, "serve" is a
+ * service that forwards ports; with "-p" their input is parallel; "far-gso" takes all offloads. The property "probe" of an instance
  * is the number of its Probe. Each notices when it is re-entered, or called on the wrong thread.
  */
 #ifndef PROBE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* card.h - "jf.card/1": what a driver may know of the card that it serves. */
+/* card.h - "jf.card/1" and "jf.service/1": what a driver may know of the card or service that it is. */
 #ifndef JACKFIELD_CARD_H
 #define JACKFIELD_CARD_H
 
@@ -30,6 +30,18 @@ typedef struct JfCardInfo {
 	const char *config_dir;  /* the user's configuration directory; NULL: none */
 	const char *runtime_dir; /* where sockets go; NULL: none */
 } JfCardInfo;
+
+#define JF_SERVICE_IID "jf.service/1"
+
+/* Answer of host->query(inst, JF_SERVICE_IID); NULL for an instance that belongs to a card. Constant
+ * for the instance's life, all strings too. */
+typedef struct JfServiceInfo {
+	guint32 struct_size;
+	guint32 reserved;
+	const char *name;        /* the program's name for it */
+	const char *config_dir;  /* the user's configuration directory; NULL: none */
+	const char *runtime_dir; /* where sockets go; NULL: none */
+} JfServiceInfo;
 
 G_END_DECLS
 

@@ -150,7 +150,7 @@ struct JfHost {
 	void (*post)(JfInstance *inst, JfPostFunc func, gpointer data);
 
 	/* An interface of the host for this instance, NULL where there is none: "jf.card/1",
-	 * "jf.switch/1", "jf.pci-host/1", "jf.device/1". Good for the instance's life. */
+	 * "jf.service/1", "jf.switch/1", "jf.pci-host/1", "jf.device/1". Good for the instance's life. */
 	gconstpointer (*query)(JfInstance *inst, const char *iid);
 };
 

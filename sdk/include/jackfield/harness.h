@@ -57,7 +57,8 @@ JfInstance *jf_harness_get_instance(JfHarness *h);
 guint jf_harness_get_ports(JfHarness *h);
 
 /* Before init: what "jf.card/1" says; copied, strings too. NULL: the instance belongs to no card.
- * Without this call: slot 0 of machine "harness", MAC 080027000001. */
+ * Without this call: slot 0 of machine "harness", MAC 080027000001. A service belongs to no card: its
+ * "jf.service/1" has the machine's name and the directories. */
 void jf_harness_set_card(JfHarness *h, const JfCardInfo *card);
 
 /* Sets a LIVE property as a user would: parses it, tells the driver, takes it back if the driver

@@ -3,7 +3,8 @@
  * vmm.h - libjackfield for the program that hosts cards: a daemon or a virtual machine monitor.
  *
  * A context holds the loaded plugins, the networks and the workers. A card joins one device side (a
- * connector, a model, or both) to one attachment through a cable with filters. The library never
+ * connector, a model, or both) to one attachment through a cable with filters; a service answers on
+ * a network without a card. The library never
  * prints, exits, installs signal handlers or starts a thread that was not asked for.
  *
  * Threads: the control functions below are called from one thread at a time per context (a VMM's
@@ -27,6 +28,7 @@ G_BEGIN_DECLS
 typedef struct JfContext JfContext;
 typedef struct JfWorker JfWorker;
 typedef struct JfCard JfCard;
+typedef struct JfService JfService;
 
 /* ---- Context ---- */
 
@@ -43,11 +45,13 @@ typedef struct JfContextEvents {
 	void (*networks_changed)(gpointer data);
 	/* One line from a driver or the core; `origin` is an instance's name or "jackfield". */
 	void (*log)(GLogLevelFlags level, const char *origin, const char *message, gpointer data);
+	/* jf_service_get_error has a new answer. */
+	void (*service_changed)(JfService *service, gpointer data);
 } JfContextEvents;
 
 /* No plugin is loaded yet. `events` may be NULL. Never NULL. */
 JF_EXPORT JfContext *jf_context_new(const JfContextEvents *events, gpointer data);
-/* All cards must be gone. NULL is allowed. */
+/* All cards and services must be gone. NULL is allowed. */
 JF_EXPORT void jf_context_free(JfContext *context);
 
 /*
@@ -119,7 +123,7 @@ JF_EXPORT JfWorker *jf_worker_new(JfContext *context, GError **error);
 /* A worker without a thread, for a program's own loop: watch jf_worker_get_fd for reading and call
  * jf_worker_dispatch when it is ready, always on the thread that makes the control calls. */
 JF_EXPORT JfWorker *jf_worker_new_nested(JfContext *context, GError **error);
-/* No card may use it any more. NULL is allowed. */
+/* No card and no service may use it any more. NULL is allowed. */
 JF_EXPORT void jf_worker_free(JfWorker *worker);
 JF_EXPORT int jf_worker_get_fd(JfWorker *worker);
 /* Runs what is ready and returns; never blocks. Nested workers only. */
@@ -231,6 +235,41 @@ JF_EXPORT gconstpointer jf_device_query(JfDevice *device, const char *iid);
 JF_EXPORT void jf_device_call(JfDevice *device, void (*func)(JfInstance *model, gpointer data),
 			      gpointer data);
 JF_EXPORT void jf_device_set_bus_master(JfDevice *device, gboolean on);
+
+/* ---- Services ---- */
+
+/* A driver of kind SERVICE that belongs to no card: it answers on the network that its properties
+ * name. `properties`: as a card's. */
+typedef struct JfServiceConfig {
+	guint32 struct_size;
+	guint32 reserved;
+	const char *name;   /* for messages and "jf.service/1": the network's, say */
+	const char *driver; /* driver id */
+	const char *const *properties;
+	const char *config_dir;  /* may be NULL */
+	const char *runtime_dir; /* may be NULL */
+	JfWorker *worker;
+} JfServiceConfig;
+
+/* Makes the instance (init), does not start it. Errors: VALUE (no name, no worker), the driver's. */
+JF_EXPORT JfService *jf_service_new(JfContext *context, const JfServiceConfig *config,
+				    GError **error);
+/* Stops it first where needed. NULL is allowed. */
+JF_EXPORT void jf_service_free(JfService *service);
+/* Errors: STATE (it runs already), the driver's. */
+JF_EXPORT gboolean jf_service_start(JfService *service, GError **error);
+JF_EXPORT void jf_service_stop(JfService *service);
+/* Why it failed while it ran; NULL: it did not. Owned by the service, good until the next call of
+ * this function, of stop or of free. */
+JF_EXPORT const GError *jf_service_get_error(JfService *service);
+/* A LIVE property at any time, another one while it is stopped. Errors: KEY, VALUE, STATE. */
+JF_EXPORT gboolean jf_service_set_property(JfService *service, const char *key, const char *value,
+					   GError **error);
+/* The service's jf.forward/1; UNSUPPORTED where it has none. */
+JF_EXPORT gboolean jf_service_add_forward(JfService *service, const JfForwardRule *rule,
+					  GError **error);
+JF_EXPORT gboolean jf_service_remove_forward(JfService *service, const char *name, GError **error);
+JF_EXPORT void jf_service_list_counters(JfService *service, JfCounterFunc func, gpointer data);
 
 /* ---- Networks ---- */
 
