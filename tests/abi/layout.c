@@ -5,6 +5,7 @@
 
 #include "jackfield/abi.h"
 #include "jackfield/card.h"
+#include "jackfield/dhcp.h"
 #include "jackfield/driver.h"
 #include "jackfield/forward.h"
 #include "jackfield/frame.h"
@@ -122,10 +123,10 @@ check_header(const char *path)
 static void
 test_complete(void)
 {
-	static const char *const headers[] = { "abi.h",    "card.h",   "driver.h",   "forward.h",
-					       "frame.h",  "pci.h",    "property.h", "state.h",
-					       "socket.h", "switch.h", "util.h",     "virtio.h",
-					       "vmm.h" };
+	static const char *const headers[] = { "abi.h",     "card.h",   "dhcp.h",   "driver.h",
+					       "forward.h", "frame.h",  "pci.h",    "property.h",
+					       "state.h",   "socket.h", "switch.h", "util.h",
+					       "virtio.h",  "vmm.h" };
 	guint n = 0, pinned = 0;
 
 	for (guint i = 0; i < G_N_ELEMENTS(headers); i++) {
