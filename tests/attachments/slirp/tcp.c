@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* tcp.c - "nat": TCP in both directions with and without offload, port forwards. */
+/* tcp.c - "slirp": TCP in both directions with and without offload, port forwards. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jackfield/forward.h>

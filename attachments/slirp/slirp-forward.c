@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* nat-forward.c - "jf.forward/1": ports of the host that lead to the guest. */
-#include "nat.h"
+/* slirp-forward.c - "jf.forward/1": ports of the host that lead to the guest. */
+#include "slirp-nat.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

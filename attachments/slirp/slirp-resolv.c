@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* nat-resolv.c - the host's domain and search list, from resolv.conf (resolv.conf(5)). */
-#include "nat.h"
+/* slirp-resolv.c - the host's domain and search list, from resolv.conf (resolv.conf(5)). */
+#include "slirp-nat.h"
 
 /* A DHCP reply of libslirp's has 312 bytes of options and the others need two thirds of them. */
 #define DOMAIN_MAX 63u

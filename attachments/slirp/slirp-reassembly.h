@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* nat-reassembly.h - the guest's IP fragments, put together. */
+/* slirp-reassembly.h - the guest's IP fragments, put together. */
 #ifndef NAT_REASSEMBLY_H
 #define NAT_REASSEMBLY_H
 
 #include <glib.h>
 
-#include "nat-packet.h"
+#include "slirp-packet.h"
 
 #define NAT_REASSEMBLY_SLOTS 16u
 /* Ethernet and IPv4 header with all options. */

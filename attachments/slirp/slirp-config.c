@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nat-config.c - from properties and card to libslirp's configuration.
+ * slirp-config.c - from properties and card to libslirp's configuration.
  *
  * The layout of the guest's network is VirtualBox's: the gateway is host 2 of the network, the name
  * server host 3, leases begin at host 15; the IPv6 prefix carries the second and third octet of the
  * IPv4 network.
  */
-#include "nat.h"
+#include "slirp-nat.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* nat-packet.c - finds the headers of an IP packet; checksums (RFC 791, 8200, 9293, 768). */
-#include "nat-packet.h"
+/* slirp-packet.c - finds the headers of an IP packet; checksums (RFC 791, 8200, 9293, 768). */
+#include "slirp-packet.h"
 
 #include <jackfield/util.h>
 

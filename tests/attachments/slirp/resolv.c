@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* resolv.c - the host's domain and search list as "nat" passes them on. */
-#include "nat.h"
+/* resolv.c - the host's domain and search list as "slirp" passes them on. */
+#include "slirp-nat.h"
 
 static void
 assert_domains(const char *text, const char *want)
@@ -59,8 +59,8 @@ int
 main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	g_test_add_func("/nat-resolv/parse", test_parse);
-	g_test_add_func("/nat-resolv/hostile", test_hostile);
-	g_test_add_func("/nat-resolv/missing", test_missing);
+	g_test_add_func("/slirp-resolv/parse", test_parse);
+	g_test_add_func("/slirp-resolv/hostile", test_hostile);
+	g_test_add_func("/slirp-resolv/missing", test_missing);
 	return g_test_run();
 }

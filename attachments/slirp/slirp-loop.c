@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nat-loop.c - libslirp's poll model on an epoll set.
+ * slirp-loop.c - libslirp's poll model on an epoll set.
  *
  * libslirp expects a loop that, before it sleeps, asks for every socket and the events wanted of it
  * (fill), and afterwards tells what came (poll). Here a round does both: it collects what is ready,
@@ -12,7 +12,7 @@
  * While frames wait for a guest that is slow, the set is not watched (paused): the data stays in the
  * host's sockets and their senders slow down.
  */
-#include "nat.h"
+#include "slirp-nat.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* guest.c - a guest for the tests of "nat": frames in and out of the harness, IP, UDP. */
+/* guest.c - a guest for the tests of "slirp": frames in and out of the harness, IP, UDP. */
 #include "guest.h"
 
 #include <arpa/inet.h>
@@ -18,7 +18,7 @@ static NatGuest *
 guest_new(const char *const *properties, const JfCardInfo *card)
 {
 	g_autoptr(GError) error = NULL;
-	const JfDriver *driver = jf_harness_load(g_getenv("NAT_PLUGIN"), "nat", &error);
+	const JfDriver *driver = jf_harness_load(g_getenv("SLIRP_PLUGIN"), "slirp", &error);
 	NatGuest *g = g_new0(NatGuest, 1);
 
 	g_assert_no_error(error);

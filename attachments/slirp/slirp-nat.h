@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* nat.h - what the files of the NAT attachment share. */
-#ifndef NAT_H
-#define NAT_H
+/* slirp-nat.h - what the files of the attachment "slirp" share. */
+#ifndef SLIRP_NAT_H
+#define SLIRP_NAT_H
 
 #include <jackfield/card.h>
 #include <jackfield/driver.h>
@@ -11,9 +11,9 @@
 #include <signal.h>
 #include <slirp/libslirp.h>
 
-#include "nat-mss.h"
-#include "nat-packet.h"
-#include "nat-reassembly.h"
+#include "slirp-mss.h"
+#include "slirp-packet.h"
+#include "slirp-reassembly.h"
 
 /* libslirp's own largest MTU: it works in packets of this size whatever the guest's MTU is. */
 #define NAT_SLIRP_MTU 65521u
@@ -62,7 +62,7 @@ typedef struct JfNat {
 	Slirp *slirp; /* NULL: stopped */
 	gboolean started;
 
-	/* nat-loop.c */
+	/* slirp-loop.c */
 	int epoll; /* every socket of libslirp's; -1: stopped */
 	JfWatch *watch;
 	JfTimer *timer;
@@ -72,7 +72,7 @@ typedef struct JfNat {
 	guint32 round;
 	guint64 last_round;
 
-	/* nat-input.c, nat-output.c */
+	/* slirp-input.c, slirp-output.c */
 	NatMss mss;
 	NatReassembly reassembly;
 	guint32 fragment_id;
@@ -83,7 +83,7 @@ typedef struct JfNat {
 	gboolean told_guest_error;
 	guint8 input_frame[JF_FRAME_MAX_LEN];
 
-	/* nat-forward.c */
+	/* slirp-forward.c */
 	GPtrArray *forwards; /* NatForward */
 
 	guint64 *count_malformed, *count_ignored, *count_refused, *count_ping_refused;
@@ -97,7 +97,7 @@ typedef struct NatGuard {
 	sigset_t old;
 } NatGuard;
 
-/* nat-config.c */
+/* slirp-config.c */
 gboolean nat_config_init(NatConfig *config, JfInstance *inst, GError **error);
 void nat_config_finish(NatConfig *config);
 /* What only the host of this moment can tell: a directory, an address of its own. */
@@ -106,12 +106,12 @@ gboolean nat_config_check_host(const NatConfig *config, JfInstance *inst, GError
 Slirp *nat_config_make_slirp(const NatConfig *config, JfNat *nat, const SlirpCb *callbacks,
 			     GError **error);
 
-/* nat-resolv.c: domain and search list of a resolv.conf, as many as fit a DHCP reply. Returns a
+/* slirp-resolv.c: domain and search list of a resolv.conf, as many as fit a DHCP reply. Returns a
  * NULL-terminated array (g_strfreev), the first of which is the domain; NULL: none. */
 char **nat_resolv_parse(const char *text);
 char **nat_resolv_load(const char *path);
 
-/* nat-loop.c */
+/* slirp-loop.c */
 gboolean nat_loop_start(JfNat *nat, GError **error);
 void nat_loop_stop(JfNat *nat);
 /* Tells libslirp what is ready and asks it what to wait for. Inside a guard. */
@@ -123,21 +123,21 @@ const SlirpCb *nat_loop_get_callbacks(void);
 void nat_guard_enter(NatGuard *guard);
 void nat_guard_leave(const NatGuard *guard);
 
-/* nat-input.c */
+/* slirp-input.c */
 guint nat_input(JfInstance *inst, guint port, const JfFrame *frames, guint n);
 
-/* nat-output.c */
+/* slirp-output.c */
 /* A packet of libslirp's for the guest. */
 void nat_output_packet(JfNat *nat, const guint8 *data, gsize len);
 void nat_output_resume(JfInstance *inst, guint port);
 void nat_output_clear(JfNat *nat);
 
-/* nat-dhcp.c: an MTU other than the default, and the boot server, told to the guest. `data` has
+/* slirp-dhcp.c: an MTU other than the default, and the boot server, told to the guest. `data` has
  * room for `room` bytes; returns the new length. */
 guint32 nat_dhcp_edit(const NatConfig *config, guint8 *data, guint32 len);
 guint32 nat_ra_edit(const NatConfig *config, guint8 *data, guint32 len, guint32 room);
 
-/* nat-forward.c */
+/* slirp-forward.c */
 extern const JfForward nat_forward;
 gboolean nat_forward_start(JfNat *nat, GError **error);
 void nat_forward_free(gpointer data);

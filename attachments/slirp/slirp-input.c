@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nat-input.c - frames from the guest.
+ * slirp-input.c - frames from the guest.
  *
  * Each frame is copied once, out of memory that may change, and only then looked at: libslirp gets
- * nothing but ARP and whole IP packets (nat-reassembly.c) with whole headers. A frame with checksum or segmentation left
+ * nothing but ARP and whole IP packets (slirp-reassembly.c) with whole headers. A frame with checksum or segmentation left
  * to do goes in as it is, with its checksum filled in: libslirp takes TCP segments of 64 KiB.
  *
  * The MSS in the guest's SYN is what keeps libslirp from sending large segments too. It is noted in
- * a table (nat-mss.c) and replaced by one that is larger than any packet; nat-output.c cuts, or has
+ * a table (slirp-mss.c) and replaced by one that is larger than any packet; slirp-output.c cuts, or has
  * somebody cut, by what was noted.
  */
-#include "nat.h"
+#include "slirp-nat.h"
 
 /* RFC 9293 3.7.1: where a SYN does not say. */
 #define MSS_UNSAID_IPV4 536u

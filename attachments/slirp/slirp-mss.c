@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nat-mss.c - the largest segment that the guest takes, by TCP connection.
+ * slirp-mss.c - the largest segment that the guest takes, by TCP connection.
  *
  * A set-associative table like a processor's cache: the connection's hash picks a set of four, 32
  * further bits of it are the tag, and the least recently used of the four gives way. Two connections
  * that agree in all 41 bits would share an entry; both stay within what the guest announced on one
  * of them, and that only matters to its efficiency.
  */
-#include "nat-mss.h"
+#include "slirp-mss.h"
 
 #include <jackfield/util.h>
 

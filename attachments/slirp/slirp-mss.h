@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* nat-mss.h - the largest segment that the guest takes, by TCP connection. */
+/* slirp-mss.h - the largest segment that the guest takes, by TCP connection. */
 #ifndef NAT_MSS_H
 #define NAT_MSS_H
 
 #include <glib.h>
 
-#include "nat-packet.h"
+#include "slirp-packet.h"
 
 #define NAT_MSS_WAYS 4u
 #define NAT_MSS_SETS 512u

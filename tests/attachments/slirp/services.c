@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* services.c - "nat": what the guest is told (DHCP, ARP, router advertisements), UDP, ping, TFTP. */
+/* services.c - "slirp": what the guest is told (DHCP, ARP, router advertisements), UDP, ping, TFTP. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -769,7 +769,7 @@ static void
 assert_refused(const char *property, gint code, const char *words)
 {
 	const char *const properties[] = { property, NULL };
-	const JfDriver *driver = jf_harness_load(g_getenv("NAT_PLUGIN"), "nat", NULL);
+	const JfDriver *driver = jf_harness_load(g_getenv("SLIRP_PLUGIN"), "slirp", NULL);
 	g_autoptr(GError) error = NULL;
 	JfHarness *h = jf_harness_new(driver, properties, &error);
 

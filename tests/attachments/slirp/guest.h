@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guest.h - a guest for the tests of "nat": the driver in a harness and, on its cable, just
+ * guest.h - a guest for the tests of "slirp": the driver in a harness and, on its cable, just
  * enough of IPv4, IPv6, UDP and TCP to hold a conversation with it. The cable loses nothing, so this
  * TCP does not retransmit; it asserts whatever the real world would have to cope with.
  */
@@ -57,7 +57,7 @@ struct NatGuest {
 	gsize fragment_bytes;
 };
 
-/* A started driver of module NAT_PLUGIN; `card` may be NULL. The guest has its address already. */
+/* A started driver of module SLIRP_PLUGIN; `card` may be NULL. The guest has its address already. */
 NatGuest *nat_guest_new(const char *const *properties, const JfCardInfo *card);
 /* As the above, in slices: init only, start expected to fail or to succeed later. */
 NatGuest *nat_guest_new_stopped(const char *const *properties, const JfCardInfo *card);

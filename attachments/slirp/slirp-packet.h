@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* nat-packet.h - where the headers of an IP packet in an Ethernet frame are. */
+/* slirp-packet.h - where the headers of an IP packet in an Ethernet frame are. */
 #ifndef NAT_PACKET_H
 #define NAT_PACKET_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nat-reassembly.c - the guest's IP fragments, put together (RFC 791 3.2, RFC 8200 4.5).
+ * slirp-reassembly.c - the guest's IP fragments, put together (RFC 791 3.2, RFC 8200 4.5).
  *
  * libslirp can do that for IPv4, but a hostile guest can make it crash there or hold a packet buffer
  * of 64 KiB for each fragment; so it never sees one. Here a fixed number of datagrams can be on its
@@ -8,7 +8,7 @@
  * (RFC 5722, also for IPv4). One that is not whole after 30 s is dropped when its place is needed,
  * or when a fragment comes that would belong to it.
  */
-#include "nat-reassembly.h"
+#include "slirp-reassembly.h"
 
 #include <jackfield/util.h>
 

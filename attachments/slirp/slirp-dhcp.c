@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nat-dhcp.c - what libslirp does not tell the guest by DHCP and router advertisements.
+ * slirp-dhcp.c - what libslirp does not tell the guest by DHCP and router advertisements.
  *
  * libslirp works in packets of 64 KiB here and knows nothing of the guest's MTU, so an MTU other
  * than Ethernet's own is added to its messages on their way: DHCP option 26 (RFC 2132 5.1) and the
  * MTU option of a router advertisement (RFC 4861 4.6.4). The boot server goes into siaddr and
  * option 66 (RFC 2131 2, RFC 2132 9.4).
  */
-#include "nat.h"
+#include "slirp-nat.h"
 
 #include <arpa/inet.h>
 

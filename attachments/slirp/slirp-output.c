@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nat-output.c - packets for the guest.
+ * slirp-output.c - packets for the guest.
  *
  * libslirp makes packets of up to 64 KiB here, whatever the guest's MTU. A TCP segment longer than
  * the guest's MSS leaves as one frame with segmentation to do, so a virtio guest gets it whole and
@@ -8,9 +8,9 @@
  * IP fragments.
  *
  * A frame that the cable does not take is copied into a queue; while it holds any, the sockets of
- * the host are not read (nat-loop.c).
+ * the host are not read (slirp-loop.c).
  */
-#include "nat.h"
+#include "slirp-nat.h"
 
 #define MSS_DEFAULT_IPV4 1460u
 #define MSS_DEFAULT_IPV6 1440u

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nat.c - the attachment "nat": the guest reaches what the host reaches, by a network of its own.
+ * slirp.c - the attachment "slirp": network address translation by libslirp.
  *
  * libslirp is the TCP/IP stack that the guest talks to; it turns the guest's flows into sockets of
- * this process. nat-loop.c runs it, nat-input.c and nat-output.c are its two sides, nat-config.c its
- * configuration, nat-forward.c the ports of the host that lead to the guest.
+ * this process. slirp-loop.c runs it, slirp-input.c and slirp-output.c are its two sides, slirp-config.c its
+ * configuration, slirp-forward.c the ports of the host that lead to the guest.
  */
-#include "nat.h"
+#include "slirp-nat.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -182,37 +182,34 @@ nat_query(JfInstance *inst, const char *iid)
 	return g_str_equal(iid, JF_FORWARD_IID) ? &nat_forward : NULL;
 }
 
-static const JfDriver nat_driver = {
-	JF_DRIVER_HEAD,
-	.kind = JF_KIND_ATTACHMENT,
-	.flags = JF_DRIVER_OFFLOADS(JF_OFFLOAD_CSUM | JF_OFFLOAD_TSO4 | JF_OFFLOAD_TSO6 |
-				    JF_OFFLOAD_TSO_ECN | JF_OFFLOAD_UFO),
-	.priv_size = sizeof(JfNat),
-	.id = "nat",
-	.blurb = "Network address translation by libslirp: the guest reaches what the host reaches",
-	.props = nat_props,
-	.init = nat_init,
-	.finish = nat_finish,
-	.start = nat_start,
-	.stop = nat_stop,
-	.input = nat_input,
-	.resume = nat_output_resume,
-	.query = nat_query,
-};
+#define SLIRP_DRIVER                                                                              \
+	JF_DRIVER_HEAD,                                                                           \
+		.kind = JF_KIND_ATTACHMENT,                                                       \
+		.flags = JF_DRIVER_OFFLOADS(JF_OFFLOAD_CSUM | JF_OFFLOAD_TSO4 | JF_OFFLOAD_TSO6 | \
+					    JF_OFFLOAD_TSO_ECN | JF_OFFLOAD_UFO),                 \
+		.priv_size = sizeof(JfNat),                                                       \
+		.blurb = "Network address translation by libslirp: the guest "                    \
+			 "reaches what the host reaches",                                         \
+		.props = nat_props, .init = nat_init, .finish = nat_finish, .start = nat_start,   \
+		.stop = nat_stop, .input = nat_input, .resume = nat_output_resume,                \
+		.query = nat_query
 
-static const JfDriver *const nat_drivers[] = { &nat_driver, NULL };
+static const JfDriver slirp_driver = { SLIRP_DRIVER, .id = "slirp" };
+static const JfDriver nat_driver = { SLIRP_DRIVER, .id = "nat" };
 
-static const JfPlugin nat_plugin = {
+static const JfDriver *const slirp_drivers[] = { &slirp_driver, &nat_driver, NULL };
+
+static const JfPlugin slirp_plugin = {
 	JF_PLUGIN_HEAD,
-	.name = "nat",
+	.name = "slirp",
 	.version = "1.0",
 	.license = "LGPL-2.1-or-later",
-	.blurb = "The NAT attachment",
-	.drivers = nat_drivers,
+	.blurb = "Network address translation by libslirp",
+	.drivers = slirp_drivers,
 };
 
 const JfPlugin *
 jf_plugin_query(void)
 {
-	return &nat_plugin;
+	return &slirp_plugin;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* garbage.c - "nat" and a hostile guest: mutated, truncated and random frames. */
+/* garbage.c - "slirp" and a hostile guest: mutated, truncated and random frames. */
 #include <arpa/inet.h>
 #include <jackfield/util.h>
 #include <netinet/in.h>
