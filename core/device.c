@@ -198,6 +198,7 @@ jf_device_detach(JfDevice *device)
 	device->callbacks = (JfDeviceCallbacks){ 0 };
 	g_mutex_unlock(&device->lock);
 	jf_device_reset(device);
+	jf_guest_memory_set_log(&device->memory, NULL);
 	jf_guest_memory_clear(&device->memory);
 }
 
@@ -211,6 +212,12 @@ gboolean
 jf_device_remove_memory(JfDevice *device, guint64 address, guint64 size, GError **error)
 {
 	return jf_guest_memory_remove(&device->memory, address, size, error);
+}
+
+void
+jf_device_set_dirty_log(JfDevice *device, const JfDirtyLog *log)
+{
+	jf_guest_memory_set_log(&device->memory, log);
 }
 
 /* ---- Configuration space ---- */
@@ -448,6 +455,12 @@ host_dma_regions(JfInstance *inst, guint *n)
 						     : NULL;
 }
 
+static const JfDirtyLog *
+host_dma_log(JfInstance *inst)
+{
+	return jf_guest_memory_get_log(&jf_instance_get_device(inst)->memory);
+}
+
 static void
 host_set_irq(JfInstance *inst, gboolean level)
 {
@@ -504,6 +517,7 @@ jf_device_get_pci_host(void)
 		.msix_notify = host_msix_notify,
 		.msix_enabled = host_msix_enabled,
 		.dma_regions = host_dma_regions,
+		.dma_log = host_dma_log,
 	};
 
 	return &host;
@@ -528,6 +542,7 @@ jf_device_get_interface(void)
 		.query = jf_device_query,
 		.call = jf_device_call,
 		.set_bus_master = jf_device_set_bus_master,
+		.set_dirty_log = jf_device_set_dirty_log,
 	};
 
 	return &interface;

@@ -124,6 +124,20 @@ jf_guest_memory_clear(JfGuestMemory *memory)
 }
 
 void
+jf_guest_memory_set_log(JfGuestMemory *memory, const JfDirtyLog *log)
+{
+	jf_rmlock_write_lock(&memory->lock);
+	memory->log = log ? *log : (JfDirtyLog){ 0 };
+	jf_rmlock_write_unlock(&memory->lock);
+}
+
+const JfDirtyLog *
+jf_guest_memory_get_log(JfGuestMemory *memory)
+{
+	return memory->log.bits ? &memory->log : NULL;
+}
+
+void
 jf_guest_memory_enter(JfGuestMemory *memory)
 {
 	jf_rmlock_read_lock(&memory->lock);
@@ -216,6 +230,7 @@ jf_guest_memory_write(JfGuestMemory *memory, guint64 address, gconstpointer src,
 		guint64 together = len;
 
 		memcpy(memory_piece(memory, address, &together, TRUE), from, together);
+		jf_dirty_log_mark(jf_guest_memory_get_log(memory), address, together);
 		from += together;
 		address += together;
 		len -= together;

@@ -12,6 +12,7 @@
 typedef struct JfGuestMemory {
 	JfRmLock lock;
 	GArray *regions; /* JfDeviceMemory, by address, not overlapping */
+	JfDirtyLog log;  /* bits NULL: none */
 } JfGuestMemory;
 
 /* `domain`: see rmlock.h. */
@@ -26,11 +27,15 @@ gboolean jf_guest_memory_remove(JfGuestMemory *memory, guint64 address, guint64 
 				GError **error);
 void jf_guest_memory_clear(JfGuestMemory *memory);
 
+/* NULL: none. Waits as remove does. */
+void jf_guest_memory_set_log(JfGuestMemory *memory, const JfDirtyLog *log);
+
 /* As in JfPciHost; any thread. */
 void jf_guest_memory_enter(JfGuestMemory *memory);
 void jf_guest_memory_leave(JfGuestMemory *memory);
 gpointer jf_guest_memory_map(JfGuestMemory *memory, guint64 address, guint64 len, gboolean write);
 const JfDeviceMemory *jf_guest_memory_regions(JfGuestMemory *memory, guint *n);
+const JfDirtyLog *jf_guest_memory_get_log(JfGuestMemory *memory);
 gboolean jf_guest_memory_read(JfGuestMemory *memory, guint64 address, gpointer dst, guint64 len);
 gboolean jf_guest_memory_write(JfGuestMemory *memory, guint64 address, gconstpointer src,
 			       guint64 len);

@@ -61,9 +61,11 @@ walk(JfHarness *h, guint64 address, guint8 *bytes, guint64 len, gboolean write, 
 			return FALSE;
 		at = address - memory->address;
 		n = MIN(len, memory->size - at);
-		if (copy && write)
+		if (copy && write) {
 			memcpy((guint8 *)memory->base + at, bytes, n);
-		else if (copy)
+			jf_dirty_log_mark(h->dirty_log.bits ? &h->dirty_log : NULL, address, n);
+		}
+		if (copy && !write)
 			memcpy(bytes, (guint8 *)memory->base + at, n);
 		address += n;
 		bytes += n;
@@ -132,6 +134,20 @@ pci_dma_regions(JfInstance *inst, guint *n)
 		return NULL;
 	*n = h->memory->len;
 	return &g_array_index(h->memory, JfDeviceMemory, 0);
+}
+
+static const JfDirtyLog *
+pci_dma_log(JfInstance *inst)
+{
+	const JfHarness *h = harness_of(inst);
+
+	return h->dirty_log.bits ? &h->dirty_log : NULL;
+}
+
+void
+jf_harness_set_dirty_log(JfHarness *h, const JfDirtyLog *log)
+{
+	h->dirty_log = log ? *log : (JfDirtyLog){ 0 };
 }
 
 static gboolean
@@ -262,4 +278,5 @@ const JfPciHost harness_pci_host = {
 	.msix_notify = pci_msix_notify,
 	.msix_enabled = pci_msix_enabled,
 	.dma_regions = pci_dma_regions,
+	.dma_log = pci_dma_log,
 };

@@ -87,7 +87,8 @@ struct JfHarness {
 	int wake; /* eventfd: a post from another thread ends a poll that waits */
 	GPtrArray *timers, *watches, *pollers;
 
-	GArray *memory; /* JfDeviceMemory, by address */
+	GArray *memory;       /* JfDeviceMemory, by address */
+	JfDirtyLog dirty_log; /* bits NULL: none */
 	guint dma_depth;
 	gboolean irq, msix_on;
 	guint irqs;

@@ -181,6 +181,8 @@ const JfSwitchJoin *jf_harness_get_join(JfHarness *h, guint i, const char **netw
 /* Guest memory: a zeroed heap block of exactly `size` bytes. Regions must not overlap. */
 guint8 *jf_harness_add_memory(JfHarness *h, guint64 address, guint64 size, gboolean writable);
 void jf_harness_remove_memory(JfHarness *h, guint64 address);
+/* Where writes are marked from now on (copied), NULL: nowhere. */
+void jf_harness_set_dirty_log(JfHarness *h, const JfDirtyLog *log);
 /* What msix_enabled says; FALSE at first. */
 void jf_harness_set_msix(JfHarness *h, gboolean enabled);
 gboolean jf_harness_get_irq(JfHarness *h);

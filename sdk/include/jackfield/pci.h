@@ -115,6 +115,10 @@ typedef struct JfPciHost {
 	 * as fast as it can; none while the bus-master bit is off. Good between enter and leave.
 	 * [any thread] */
 	const struct JfDeviceMemory *(*dma_regions)(JfInstance *inst, guint *n);
+	/* Where to mark what the device wrote through dma_map or dma_regions, NULL: nobody wants to
+	 * know (the usual case). dma_write marks by itself. Good between enter and leave.
+	 * [any thread] */
+	const struct JfDirtyLog *(*dma_log)(JfInstance *inst);
 } JfPciHost;
 
 typedef struct JfDevice JfDevice;
@@ -133,6 +137,30 @@ typedef struct JfDeviceMemory {
 	void (*release)(gpointer base, guint64 size, gpointer data);
 	gpointer data;
 } JfDeviceMemory;
+
+/*
+ * Which pages the device wrote since a VMM that migrates last looked: page n is bit n % 8 of byte
+ * n / 8. The VMM clears bits meanwhile.
+ */
+typedef struct JfDirtyLog {
+	guint8 *bits;
+	guint64 n_bytes;
+	guint32 page_shift; /* 12: pages of 4 KiB */
+	guint32 reserved;
+} JfDirtyLog;
+
+/* Marks `len` bytes at guest address `address` after they were written; `log` may be NULL. */
+static inline void
+jf_dirty_log_mark(const JfDirtyLog *log, guint64 address, guint64 len)
+{
+	guint64 page, last;
+
+	if (!log || len == 0)
+		return;
+	last = (address + (len - 1)) >> log->page_shift;
+	for (page = address >> log->page_shift; page <= last && page / 8 < log->n_bytes; page++)
+		__atomic_fetch_or(&log->bits[page / 8], (guint8)(1u << page % 8), __ATOMIC_RELEASE);
+}
 
 /* JfDeviceCallbacks.flags: the VMM keeps the MSI-X table and its masks; each vector is passed on while
  * MSI-X is enabled in the configuration space, with address and value 0. */
@@ -172,6 +200,9 @@ typedef struct JfDeviceInterface {
 		     gpointer data);
 	/* DMA without configuration space: what the guest's bus-master bit would do. */
 	void (*set_bus_master)(JfDevice *device, gboolean on);
+	/* From now on what the device writes is marked in `log` (copied); NULL: no longer. Nobody
+	 * touches the old one afterwards. detach ends it as well. */
+	void (*set_dirty_log)(JfDevice *device, const JfDirtyLog *log);
 } JfDeviceInterface;
 
 G_END_DECLS

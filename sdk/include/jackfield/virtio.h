@@ -25,6 +25,26 @@ G_BEGIN_DECLS
 /* Most entries of a ring (virtio 1.2, 2.6 and 2.8). */
 #define JF_VIRTIO_RING_MAX 32768u
 
+/* A buffer as it is going to be used up. */
+typedef struct JfVirtioUsed {
+	guint16 id; /* the buffer's: of its first descriptor (split), as the driver gave it (packed) */
+	guint16 count; /* entries of the ring that using it up passes: split 1, packed its descriptors,
+			* in order also those of the buffers before it */
+	guint32 len; /* bytes written into it */
+} JfVirtioUsed;
+
+/*
+ * What a ring is about to do, in memory that outlives this process: whoever continues the ring after
+ * a crash uses up the buffers in `used` that are not used up yet, and no frame is sent twice. The
+ * model fills in `used` and then stores `state`, before the frames of a transmit batch leave and
+ * before it writes the used descriptors of a packed receive ring; and stores `state` with n = 0 once
+ * the batch is published.
+ */
+typedef struct JfVirtioMark {
+	guint64 state; /* atomic: JfVirtioRing.avail | .used << 16, as before the batch | n << 32 */
+	JfVirtioUsed used[64]; /* JF_BATCH_MAX */
+} JfVirtioMark;
+
 /* Where a ring lies and how far it is. Addresses are guest-physical, as memory was added. */
 typedef struct JfVirtioRing {
 	guint32 struct_size;
@@ -38,6 +58,7 @@ typedef struct JfVirtioRing {
 	 * index in bits 0..14, wrap counter in bit 15. */
 	guint16 avail, used;
 	guint32 reserved;
+	JfVirtioMark *mark; /* NULL: none; until ring_stop */
 } JfVirtioRing;
 
 /* How the model tells the connector. `data` is what take gave. */

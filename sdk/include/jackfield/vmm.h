@@ -235,6 +235,7 @@ JF_EXPORT gconstpointer jf_device_query(JfDevice *device, const char *iid);
 JF_EXPORT void jf_device_call(JfDevice *device, void (*func)(JfInstance *model, gpointer data),
 			      gpointer data);
 JF_EXPORT void jf_device_set_bus_master(JfDevice *device, gboolean on);
+JF_EXPORT void jf_device_set_dirty_log(JfDevice *device, const JfDirtyLog *log);
 
 /* ---- Services ---- */
 
