@@ -4,6 +4,7 @@
 
 #include "card.h"
 #include "context.h"
+#include "device.h"
 #include "jackfield/state.h"
 
 /* ---- Errors and counters ---- */
@@ -178,6 +179,9 @@ jf_card_save(JfCard *card, GError **error)
 		if (!instance_save(g_ptr_array_index(list, i), &builder, error))
 			return NULL;
 	}
+	if (card->device)
+		g_variant_builder_add(&builder, "{sv}", JF_DEVICE_IID,
+				      jf_device_save(card->device));
 	return g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
@@ -207,6 +211,55 @@ instance_load(JfInstanceFull *inst, GVariant *entry, GError **error)
 }
 
 static gboolean
+card_load_instance(JfCard *card, const char *driver, GVariant *entry, GError **error)
+{
+	JfInstanceFull *inst = jf_card_find_instance(card, driver, NULL);
+
+	if (inst)
+		return instance_load(inst, entry, error);
+	g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+		    "state of driver '%s', which card %u of '%s' has not", driver,
+		    card->info.slot + 1, card->machine);
+	return FALSE;
+}
+
+typedef struct DeviceLoad {
+	JfDevice *device;
+	GVariant *entry;
+	gboolean ok;
+	GError *error;
+} DeviceLoad;
+
+static void
+device_load(gpointer data)
+{
+	DeviceLoad *load = data;
+
+	load->ok = jf_device_load(load->device, load->entry, &load->error);
+}
+
+/* A PCI function without its model's state, or the other way round, would be neither. */
+static gboolean
+card_load_device(JfCard *card, GVariant *state, GError **error)
+{
+	g_autoptr(GVariant)
+		model = g_variant_lookup_value(state, card->model->pub.driver->id, NULL);
+	g_autoptr(GVariant) entry = g_variant_lookup_value(state, JF_DEVICE_IID, NULL);
+	DeviceLoad load = { .device = card->device, .entry = entry };
+
+	if (!entry || (!model && instance_get_state(card->model))) {
+		g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+			    "no state of the model of card %u of '%s'", card->info.slot + 1,
+			    card->machine);
+		return FALSE;
+	}
+	jf_worker_call(card->worker, device_load, &load);
+	if (load.error)
+		g_propagate_error(error, load.error);
+	return load.ok;
+}
+
+static gboolean
 card_load_all(JfCard *card, GVariant *state, GError **error)
 {
 	GVariantIter iter;
@@ -216,16 +269,11 @@ card_load_all(JfCard *card, GVariant *state, GError **error)
 
 	g_variant_iter_init(&iter, state);
 	while (ok && g_variant_iter_next(&iter, "{&sv}", &driver, &entry)) {
-		JfInstanceFull *inst = jf_card_find_instance(card, driver, NULL);
-
-		ok = inst && instance_load(inst, entry, error);
-		if (!inst)
-			g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
-				    "state of driver '%s', which card %u of '%s' has not", driver,
-				    card->info.slot + 1, card->machine);
+		if (!card->device || strcmp(driver, JF_DEVICE_IID) != 0)
+			ok = card_load_instance(card, driver, entry, error);
 		g_variant_unref(entry);
 	}
-	return ok;
+	return ok && (!card->device || card_load_device(card, state, error));
 }
 
 /* All or nothing: a driver leaves itself as it was, the core those before it. */

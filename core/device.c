@@ -10,39 +10,22 @@
  * Registers are only touched on the card's worker. Interrupts and DMA come from any thread: the
  * former under a lock, the latter under the memory map's.
  */
-#include "device.h"
+#include "device-private.h"
 
 #include <string.h>
 
-#include "guest-memory.h"
-#include "jackfield/vmm.h"
-#include "msix.h"
-#include "pci-config.h"
+#define ROM_MIN 2048u /* PCI 3.0, 6.2.5.2 */
+#define ROM_MAX (16u * 1024u * 1024u)
 
-struct JfDevice {
-	JfInstanceFull *model;
-	const JfPci *pci;
-	const JfPciInfo *info;
-	JfPciConfig config;
-	JfGuestMemory memory;
-	gint bus_master; /* atomic */
-
-	GMutex lock; /* what follows */
-	JfMsix msix;
-	gboolean level;    /* what the model drives */
-	gboolean intx_off; /* command register */
-	gboolean line;     /* what the VMM was told */
-	JfDeviceCallbacks callbacks;
-	gpointer data;
-};
-
-static void
+static gboolean
 device_send_msix(gpointer data, guint vector, const JfMsixEntry *entry)
 {
 	JfDevice *device = data;
 
-	if (device->callbacks.msix_notify)
-		device->callbacks.msix_notify(device->data, vector, entry->address, entry->data);
+	if (!device->callbacks.msix_notify)
+		return FALSE;
+	device->callbacks.msix_notify(device->data, vector, entry->address, entry->data);
+	return TRUE;
 }
 
 /* ---- Calls into the model ---- */
@@ -121,9 +104,8 @@ device_call(JfDevice *device, void (*func)(JfInstance *inst, gpointer data), Dev
 
 /* ---- The line ---- */
 
-/* Tells the VMM when the line, as the function drives it now, has changed. Locked. */
-static void
-device_update_line(JfDevice *device)
+void
+jf_device_update_line(JfDevice *device)
 {
 	gboolean line = device->level && !device->intx_off && !device->msix.enabled;
 
@@ -171,6 +153,7 @@ jf_device_free(JfDevice *device)
 	jf_guest_memory_finish(&device->memory);
 	jf_msix_finish(&device->msix);
 	g_mutex_clear(&device->lock);
+	g_free(device->rom);
 	g_free(device);
 }
 
@@ -187,7 +170,8 @@ jf_device_attach(JfDevice *device, const JfDeviceCallbacks *callbacks, gpointer 
 	memcpy(&device->callbacks, callbacks, MIN(callbacks->struct_size, sizeof *callbacks));
 	device->data = data;
 	device->line = FALSE;
-	device_update_line(device);
+	jf_device_update_line(device);
+	jf_msix_retry(&device->msix);
 	g_mutex_unlock(&device->lock);
 }
 
@@ -200,6 +184,7 @@ jf_device_detach(JfDevice *device)
 	jf_device_reset(device);
 	jf_guest_memory_set_log(&device->memory, NULL);
 	jf_guest_memory_clear(&device->memory);
+	__atomic_store_n(&device->memory_lost, FALSE, __ATOMIC_RELAXED);
 }
 
 gboolean
@@ -264,9 +249,8 @@ jf_device_set_bus_master(JfDevice *device, gboolean on)
 		device_call(device, call_bus_master, &call);
 }
 
-/* What the command register and the MSI-X control now say takes effect. */
-static void
-device_config_changed(JfDevice *device)
+void
+jf_device_config_changed(JfDevice *device)
 {
 	guint32 command = jf_pci_config_read(&device->config, PCI_COMMAND, 2);
 
@@ -278,7 +262,7 @@ device_config_changed(JfDevice *device)
 		jf_msix_set_control(&device->msix, (control & PCI_MSIX_ENABLE) != 0,
 				    (control & PCI_MSIX_FUNCTION_MASK) != 0);
 	}
-	device_update_line(device);
+	jf_device_update_line(device);
 	g_mutex_unlock(&device->lock);
 	jf_device_set_bus_master(device, (command & PCI_COMMAND_BUS_MASTER) != 0);
 }
@@ -289,12 +273,46 @@ jf_device_config_write(JfDevice *device, guint offset, guint size, guint32 value
 	if (!config_access_is_sane(offset, size))
 		return;
 	jf_pci_config_write(&device->config, offset, size, value);
-	device_config_changed(device);
+	jf_device_config_changed(device);
 	if (device->pci->config_write && offset >= 0x40) {
 		DeviceCall call = { .offset = offset, .size = size, .value = value };
 
 		device_call(device, call_config_write, &call);
 	}
+}
+
+/* ---- Expansion ROM ---- */
+
+gboolean
+jf_device_set_rom(JfDevice *device, gconstpointer data, gsize len, GError **error)
+{
+	const guint8 *bytes = data;
+	gsize size = ROM_MIN;
+
+	if (bytes && (len < 3 || len > ROM_MAX || bytes[0] != 0x55 || bytes[1] != 0xaa)) {
+		g_set_error_literal(
+			error, JF_ERROR, JF_ERROR_VALUE,
+			"this is no expansion ROM (55 AA at its start, at most 16 MiB)");
+		return FALSE;
+	}
+	while (size < len)
+		size *= 2;
+	g_free(device->rom);
+	device->rom = bytes ? g_malloc(size) : NULL;
+	device->rom_size = bytes ? size : 0;
+	if (bytes) {
+		memset(device->rom, 0xff, size);
+		memcpy(device->rom, bytes, len);
+	}
+	jf_pci_config_set_rom(&device->config, (guint32)device->rom_size);
+	return TRUE;
+}
+
+gconstpointer
+jf_device_get_rom(JfDevice *device, gsize *size)
+{
+	*size = device->rom_size;
+	return device->rom;
 }
 
 /* ---- BARs ---- */
@@ -333,6 +351,13 @@ bar_is_pending(const JfDevice *device, guint bar, guint64 offset, guint64 *insid
 			   8ull * ((device->info->msix_vectors + 63u) / 64u), inside);
 }
 
+static guint64
+low_bytes(guint64 value, guint size)
+{
+	return size >= 8 ? value : value & ((1ull << (8 * size)) - 1);
+}
+
+/* As a master abort where there is nothing: all ones. */
 guint64
 jf_device_bar_read(JfDevice *device, guint bar, guint64 offset, guint size)
 {
@@ -340,7 +365,7 @@ jf_device_bar_read(JfDevice *device, guint bar, guint64 offset, guint size)
 	guint64 inside, value;
 
 	if (!bar_access_is_sane(device, bar, offset, size))
-		return G_MAXUINT64;
+		return low_bytes(G_MAXUINT64, size);
 	if (bar_is_table(device, bar, offset, &inside)) {
 		g_mutex_lock(&device->lock);
 		value = jf_msix_table_read(&device->msix, inside, size);
@@ -354,7 +379,7 @@ jf_device_bar_read(JfDevice *device, guint bar, guint64 offset, guint size)
 		return value;
 	}
 	device_call(device, call_bar_read, &call);
-	return call.value;
+	return low_bytes(call.value, size);
 }
 
 void
@@ -379,12 +404,12 @@ jf_device_reset(JfDevice *device)
 {
 	DeviceCall call = { 0 };
 
-	g_atomic_int_set(&device->bus_master, FALSE);
+	jf_device_set_bus_master(device, FALSE);
 	g_mutex_lock(&device->lock);
 	jf_pci_config_reset(&device->config);
 	jf_msix_reset(&device->msix);
 	device->intx_off = FALSE;
-	device_update_line(device);
+	jf_device_update_line(device);
 	g_mutex_unlock(&device->lock);
 	device_call(device, call_reset, &call);
 }
@@ -401,126 +426,6 @@ void
 jf_device_call(JfDevice *device, void (*func)(JfInstance *model, gpointer data), gpointer data)
 {
 	jf_instance_call(device->model, func, data);
-}
-
-/* ---- The model's side ---- */
-
-static void
-host_dma_enter(JfInstance *inst)
-{
-	jf_guest_memory_enter(&jf_instance_get_device(inst)->memory);
-}
-
-static void
-host_dma_leave(JfInstance *inst)
-{
-	jf_guest_memory_leave(&jf_instance_get_device(inst)->memory);
-}
-
-static gpointer
-host_dma_map(JfInstance *inst, guint64 address, guint64 len, gboolean write)
-{
-	JfDevice *device = jf_instance_get_device(inst);
-
-	if (!g_atomic_int_get(&device->bus_master))
-		return NULL;
-	return jf_guest_memory_map(&device->memory, address, len, write);
-}
-
-static gboolean
-host_dma_read(JfInstance *inst, guint64 address, gpointer dst, guint64 len)
-{
-	JfDevice *device = jf_instance_get_device(inst);
-
-	return g_atomic_int_get(&device->bus_master) &&
-	       jf_guest_memory_read(&device->memory, address, dst, len);
-}
-
-static gboolean
-host_dma_write(JfInstance *inst, guint64 address, gconstpointer src, guint64 len)
-{
-	JfDevice *device = jf_instance_get_device(inst);
-
-	return g_atomic_int_get(&device->bus_master) &&
-	       jf_guest_memory_write(&device->memory, address, src, len);
-}
-
-static const JfDeviceMemory *
-host_dma_regions(JfInstance *inst, guint *n)
-{
-	JfDevice *device = jf_instance_get_device(inst);
-
-	*n = 0;
-	return g_atomic_int_get(&device->bus_master) ? jf_guest_memory_regions(&device->memory, n)
-						     : NULL;
-}
-
-static const JfDirtyLog *
-host_dma_log(JfInstance *inst)
-{
-	return jf_guest_memory_get_log(&jf_instance_get_device(inst)->memory);
-}
-
-static void
-host_set_irq(JfInstance *inst, gboolean level)
-{
-	JfDevice *device = jf_instance_get_device(inst);
-
-	if (!device)
-		return; /* a model that resets itself in init */
-	g_mutex_lock(&device->lock);
-	device->level = level;
-	device_update_line(device);
-	g_mutex_unlock(&device->lock);
-}
-
-static void
-host_msix_notify(JfInstance *inst, guint vector)
-{
-	JfDevice *device = jf_instance_get_device(inst);
-
-	if (!device)
-		return;
-	g_mutex_lock(&device->lock);
-	if (!(device->callbacks.flags & JF_DEVICE_VMM_MSIX))
-		jf_msix_notify(&device->msix, vector);
-	else if (device->msix.enabled && vector < device->msix.n && device->callbacks.msix_notify)
-		device->callbacks.msix_notify(device->data, vector, 0, 0);
-	g_mutex_unlock(&device->lock);
-}
-
-static gboolean
-host_msix_enabled(JfInstance *inst)
-{
-	JfDevice *device = jf_instance_get_device(inst);
-	gboolean enabled;
-
-	if (!device)
-		return FALSE;
-	g_mutex_lock(&device->lock);
-	enabled = device->msix.enabled;
-	g_mutex_unlock(&device->lock);
-	return enabled;
-}
-
-const JfPciHost *
-jf_device_get_pci_host(void)
-{
-	static const JfPciHost host = {
-		.struct_size = sizeof(JfPciHost),
-		.dma_enter = host_dma_enter,
-		.dma_leave = host_dma_leave,
-		.dma_map = host_dma_map,
-		.dma_read = host_dma_read,
-		.dma_write = host_dma_write,
-		.set_irq = host_set_irq,
-		.msix_notify = host_msix_notify,
-		.msix_enabled = host_msix_enabled,
-		.dma_regions = host_dma_regions,
-		.dma_log = host_dma_log,
-	};
-
-	return &host;
 }
 
 const JfDeviceInterface *
@@ -543,6 +448,8 @@ jf_device_get_interface(void)
 		.call = jf_device_call,
 		.set_bus_master = jf_device_set_bus_master,
 		.set_dirty_log = jf_device_set_dirty_log,
+		.set_rom = jf_device_set_rom,
+		.get_rom = jf_device_get_rom,
 	};
 
 	return &interface;

@@ -15,4 +15,11 @@ void jf_device_free(JfDevice *device);
 const JfPciHost *jf_device_get_pci_host(void);
 const JfDeviceInterface *jf_device_get_interface(void);
 
+/* Configuration space and MSI-X as one entry of a card's state, on the worker while the card is
+ * stopped. The entry's name is JF_DEVICE_IID, which no driver can have. Save returns a floating
+ * reference. */
+GVariant *jf_device_save(JfDevice *device);
+/* After the model's own state. Error VALUE leaves the device as it was. */
+gboolean jf_device_load(JfDevice *device, GVariant *entry, GError **error);
+
 #endif

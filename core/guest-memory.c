@@ -15,6 +15,8 @@ jf_guest_memory_init(JfGuestMemory *memory, JfRmDomain *domain)
 {
 	jf_rmlock_init(&memory->lock, domain);
 	memory->regions = g_array_new(FALSE, FALSE, sizeof(JfDeviceMemory));
+	memory->guards = g_ptr_array_new();
+	memory->broken = FALSE;
 }
 
 void
@@ -22,6 +24,7 @@ jf_guest_memory_finish(JfGuestMemory *memory)
 {
 	jf_guest_memory_clear(memory);
 	g_array_free(memory->regions, TRUE);
+	g_ptr_array_unref(memory->guards);
 	jf_rmlock_finish(&memory->lock);
 }
 
@@ -49,11 +52,9 @@ region_search(const JfGuestMemory *memory, guint64 address)
 	return low;
 }
 
-gboolean
-jf_guest_memory_add(JfGuestMemory *memory, const JfDeviceMemory *region, GError **error)
+static gboolean
+region_check(const JfGuestMemory *memory, const JfDeviceMemory *region, guint at, GError **error)
 {
-	guint at = region_search(memory, region->address);
-
 	if (region->size == 0 || region->base == NULL ||
 	    region->address + (region->size - 1) < region->address) {
 		g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
@@ -75,9 +76,27 @@ jf_guest_memory_add(JfGuestMemory *memory, const JfDeviceMemory *region, GError 
 			    JF_GUEST_MEMORY_MAX);
 		return FALSE;
 	}
+	return TRUE;
+}
+
+gboolean
+jf_guest_memory_add(JfGuestMemory *memory, const JfDeviceMemory *added, GError **error)
+{
+	JfDeviceMemory region = { 0 };
+	JfBusGuard *guard = NULL;
+	guint at;
+
+	memcpy(&region, added, MIN(added->struct_size, sizeof region));
+	region.struct_size = sizeof region;
+	at = region_search(memory, region.address);
+	if (!region_check(memory, &region, at, error))
+		return FALSE;
+	if (region.flags & JF_MEMORY_FILE)
+		guard = jf_bus_guard_add(region.base, region.size, &memory->broken);
 	jf_rmlock_write_lock(&memory->lock);
-	g_array_insert_val(memory->regions, at, *region);
+	g_array_insert_val(memory->regions, at, region);
 	jf_rmlock_write_unlock(&memory->lock);
+	g_ptr_array_insert(memory->guards, (int)at, guard);
 	return TRUE;
 }
 
@@ -106,6 +125,7 @@ jf_guest_memory_remove(JfGuestMemory *memory, guint64 address, guint64 size, GEr
 	region = *region_at(memory, at);
 	g_array_remove_index(memory->regions, at);
 	jf_rmlock_write_unlock(&memory->lock);
+	jf_bus_guard_remove(g_ptr_array_remove_index(memory->guards, at));
 	region_release(&region);
 	return TRUE;
 }
@@ -119,8 +139,18 @@ jf_guest_memory_clear(JfGuestMemory *memory)
 	g_array_append_vals(old, memory->regions->data, memory->regions->len);
 	g_array_set_size(memory->regions, 0);
 	jf_rmlock_write_unlock(&memory->lock);
-	for (guint i = 0; i < old->len; i++)
+	for (guint i = 0; i < old->len; i++) {
+		jf_bus_guard_remove(g_ptr_array_index(memory->guards, i));
 		region_release(&g_array_index(old, JfDeviceMemory, i));
+	}
+	g_ptr_array_set_size(memory->guards, 0);
+	__atomic_store_n(&memory->broken, FALSE, __ATOMIC_RELAXED);
+}
+
+gboolean
+jf_guest_memory_is_broken(JfGuestMemory *memory)
+{
+	return __atomic_load_n(&memory->broken, __ATOMIC_RELAXED);
 }
 
 void
@@ -208,8 +238,9 @@ jf_guest_memory_read(JfGuestMemory *memory, guint64 address, gpointer dst, guint
 	there = memory_check(memory, address, len, FALSE);
 	while (there && len > 0) {
 		guint64 together = len;
+		const guint8 *piece = memory_piece(memory, address, &together, FALSE);
 
-		memcpy(to, memory_piece(memory, address, &together, FALSE), together);
+		memcpy(to, piece, together);
 		to += together;
 		address += together;
 		len -= together;
@@ -228,8 +259,9 @@ jf_guest_memory_write(JfGuestMemory *memory, guint64 address, gconstpointer src,
 	there = memory_check(memory, address, len, TRUE);
 	while (there && len > 0) {
 		guint64 together = len;
+		guint8 *piece = memory_piece(memory, address, &together, TRUE);
 
-		memcpy(memory_piece(memory, address, &together, TRUE), from, together);
+		memcpy(piece, from, together);
 		jf_dirty_log_mark(jf_guest_memory_get_log(memory), address, together);
 		from += together;
 		address += together;

@@ -4,6 +4,8 @@
 #define JF_GUEST_MEMORY_H
 
 #include "jackfield/pci.h"
+
+#include "bus-guard.h"
 #include "rmlock.h"
 
 /* Most regions of one device: QEMU shows about 20 while firmware shuffles its shadow RAM. */
@@ -11,8 +13,10 @@
 
 typedef struct JfGuestMemory {
 	JfRmLock lock;
-	GArray *regions; /* JfDeviceMemory, by address, not overlapping */
-	JfDirtyLog log;  /* bits NULL: none */
+	GArray *regions;   /* JfDeviceMemory, by address, not overlapping */
+	GPtrArray *guards; /* JfBusGuard, of each region; NULL: needs none */
+	gint broken;       /* atomic: some of it was cut off by its owner and is zeros now */
+	JfDirtyLog log;    /* bits NULL: none */
 } JfGuestMemory;
 
 /* `domain`: see rmlock.h. */
@@ -26,6 +30,9 @@ gboolean jf_guest_memory_add(JfGuestMemory *memory, const JfDeviceMemory *region
 gboolean jf_guest_memory_remove(JfGuestMemory *memory, guint64 address, guint64 size,
 				GError **error);
 void jf_guest_memory_clear(JfGuestMemory *memory);
+
+/* Whether a region was cut short by its owner since the last clear. Any thread. */
+gboolean jf_guest_memory_is_broken(JfGuestMemory *memory);
 
 /* NULL: none. Waits as remove does. */
 void jf_guest_memory_set_log(JfGuestMemory *memory, const JfDirtyLog *log);

@@ -43,12 +43,12 @@ msix_try(JfMsix *msix, guint vector)
 	if (!msix->enabled || msix->masked || (msix->table[vector].control & MSIX_VECTOR_MASKED) ||
 	    !(msix->pending[vector / 64] & bit))
 		return;
-	msix->pending[vector / 64] &= ~bit;
-	msix->send(msix->data, vector, &msix->table[vector]);
+	if (msix->send(msix->data, vector, &msix->table[vector]))
+		msix->pending[vector / 64] &= ~bit;
 }
 
-static void
-msix_try_all(JfMsix *msix)
+void
+jf_msix_retry(JfMsix *msix)
 {
 	for (guint i = 0; i < msix->n; i++)
 		msix_try(msix, i);
@@ -59,7 +59,7 @@ jf_msix_set_control(JfMsix *msix, gboolean enabled, gboolean masked)
 {
 	msix->enabled = enabled;
 	msix->masked = masked;
-	msix_try_all(msix);
+	jf_msix_retry(msix);
 }
 
 void
@@ -69,6 +69,18 @@ jf_msix_notify(JfMsix *msix, guint vector)
 		return;
 	msix->pending[vector / 64] |= 1ull << (vector % 64);
 	msix_try(msix, vector);
+}
+
+gsize
+jf_msix_table_size(const JfMsix *msix)
+{
+	return msix->n * (gsize)MSIX_ENTRY_SIZE;
+}
+
+gsize
+jf_msix_pending_size(const JfMsix *msix)
+{
+	return (msix->n + 63) / 64 * sizeof(guint64);
 }
 
 /* Little-endian bytes at an offset of a table of `len` bytes; what lies beyond reads as 0. */
@@ -85,22 +97,23 @@ bytes_read(gconstpointer table, guint64 len, guint64 offset, guint size)
 guint64
 jf_msix_table_read(const JfMsix *msix, guint64 offset, guint size)
 {
-	return bytes_read(msix->table, msix->n * (guint64)MSIX_ENTRY_SIZE, offset, size);
+	return bytes_read(msix->table, jf_msix_table_size(msix), offset, size);
 }
 
 void
 jf_msix_table_write(JfMsix *msix, guint64 offset, guint size, guint64 value)
 {
-	guint64 len = msix->n * (guint64)MSIX_ENTRY_SIZE;
+	guint64 len = jf_msix_table_size(msix);
 
 	for (guint i = 0; i < size && offset + i < len; i++)
 		((guint8 *)msix->table)[offset + i] = (guint8)(value >> (8 * i));
-	if (offset < len)
-		msix_try(msix, (guint)(offset / MSIX_ENTRY_SIZE));
+	for (guint64 at = offset; at < offset + size && at < len; at++)
+		if (at == offset || at % MSIX_ENTRY_SIZE == 0)
+			msix_try(msix, (guint)(at / MSIX_ENTRY_SIZE));
 }
 
 guint64
 jf_msix_pending_read(const JfMsix *msix, guint64 offset, guint size)
 {
-	return bytes_read(msix->pending, (msix->n + 63) / 64 * 8ull, offset, size);
+	return bytes_read(msix->pending, jf_msix_pending_size(msix), offset, size);
 }

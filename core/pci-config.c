@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define PCI_FIRST_CAP 0x40u
+#define PCI_ROM_ENABLE 0x1u
 
 static void
 put(guint8 *table, guint offset, guint size, guint32 value)
@@ -157,6 +158,27 @@ void
 jf_pci_config_reset(JfPciConfig *config)
 {
 	memcpy(config->bytes, config->reset, sizeof config->bytes);
+}
+
+void
+jf_pci_config_set_rom(JfPciConfig *config, guint32 size)
+{
+	put(config->writable, PCI_ROM_BAR, 4, size ? (~(size - 1) | PCI_ROM_ENABLE) : 0);
+	put(config->bytes, PCI_ROM_BAR, 4, 0);
+}
+
+gboolean
+jf_pci_config_accepts(const JfPciConfig *config, const guint8 *bytes)
+{
+	for (guint i = 0; i < JF_PCI_CONFIG_SIZE; i++) {
+		guint8 fixed = (guint8) ~(config->writable[i] | config->clear[i]);
+
+		if (i == PCI_STATUS)
+			fixed &= (guint8)~PCI_STATUS_INTERRUPT;
+		if ((bytes[i] ^ config->reset[i]) & fixed)
+			return FALSE;
+	}
+	return TRUE;
 }
 
 guint32

@@ -19,6 +19,7 @@
 #define PCI_BAR0 0x10
 #define PCI_SUBSYSTEM_VENDOR_ID 0x2c
 #define PCI_SUBSYSTEM_ID 0x2e
+#define PCI_ROM_BAR 0x30
 #define PCI_CAPABILITIES 0x34
 #define PCI_INTERRUPT_LINE 0x3c
 #define PCI_INTERRUPT_PIN 0x3d
@@ -46,6 +47,10 @@ typedef struct JfPciConfig {
 /* Lays the space out. Error PLUGIN: the description breaks a rule of pci.h, which is named. */
 gboolean jf_pci_config_init(JfPciConfig *config, const JfPciInfo *info, GError **error);
 void jf_pci_config_reset(JfPciConfig *config);
+/* `size` of the expansion ROM: a power of two from 2 KiB on, 0: none, and its BAR reads as 0. */
+void jf_pci_config_set_rom(JfPciConfig *config, guint32 size);
+/* Whether `bytes`, JF_PCI_CONFIG_SIZE of them, differ only where a guest can change them. */
+gboolean jf_pci_config_accepts(const JfPciConfig *config, const guint8 *bytes);
 
 /* `size` 1, 2 or 4, offset + size <= 256. */
 guint32 jf_pci_config_read(const JfPciConfig *config, guint offset, guint size);

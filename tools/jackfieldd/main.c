@@ -200,6 +200,10 @@ program_run(Program *program, int ready_fd)
 	gboolean started;
 
 	program->loop = loop;
+	if (!jf_guard_shared_memory(&error)) {
+		g_printerr("jackfieldd: %s\n", error->message);
+		return EXIT_FAILURE;
+	}
 	g_unix_signal_add(SIGTERM, program_signalled, program);
 	g_unix_signal_add(SIGINT, program_signalled, program);
 	started = program_start(program, &error);

@@ -125,6 +125,9 @@ typedef struct JfDevice JfDevice;
 
 /* JfDeviceMemory.flags */
 #define JF_MEMORY_WRITE 0x1u /* the device may write */
+/* A mapped file that somebody else may cut short. Where the program guards shared memory (see
+ * jf_guard_shared_memory), that then reads as zeros and memory_lost is called. */
+#define JF_MEMORY_FILE 0x2u
 
 /* Asynchronous guest memory without a mapping is not offered: `base` is mapped in this process. */
 typedef struct JfDeviceMemory {
@@ -172,6 +175,9 @@ typedef struct JfDeviceCallbacks {
 	guint32 flags; /* JF_DEVICE_* */
 	void (*set_irq)(gpointer data, gboolean level);
 	void (*msix_notify)(gpointer data, guint vector, guint64 address, guint32 value);
+	/* Memory with JF_MEMORY_FILE is gone: the guest must be dropped. Once between attach and
+	 * detach. May be NULL. */
+	void (*memory_lost)(gpointer data);
 } JfDeviceCallbacks;
 
 /*
@@ -203,6 +209,11 @@ typedef struct JfDeviceInterface {
 	/* From now on what the device writes is marked in `log` (copied); NULL: no longer. Nobody
 	 * touches the old one afterwards. detach ends it as well. */
 	void (*set_dirty_log)(JfDevice *device, const JfDirtyLog *log);
+	/* An expansion ROM for the guest's firmware: copied, and padded with 0xff to a power of two;
+	 * NULL: none. Error VALUE: over 16 MiB, or it does not begin with 55 AA. */
+	gboolean (*set_rom)(JfDevice *device, gconstpointer data, gsize len, GError **error);
+	/* The ROM as its BAR shows it, *size bytes; NULL: none. Good until set_rom. */
+	gconstpointer (*get_rom)(JfDevice *device, gsize *size);
 } JfDeviceInterface;
 
 G_END_DECLS

@@ -4,8 +4,8 @@
  *
  * A context holds the loaded plugins, the networks and the workers. A card joins one device side (a
  * connector, a model, or both) to one attachment through a cable with filters; a service answers on
- * a network without a card. The library never
- * prints, exits, installs signal handlers or starts a thread that was not asked for.
+ * a network without a card. The library never prints, exits, installs a signal handler or starts a
+ * thread that was not asked for.
  *
  * Threads: the control functions below are called from one thread at a time per context (a VMM's
  * main loop). They run drivers' callbacks on the worker of the card and return when that is done;
@@ -207,8 +207,10 @@ typedef void (*JfCounterFunc)(const char *driver, const char *counter, guint64 v
 			      gpointer data);
 JF_EXPORT void jf_card_list_counters(JfCard *card, JfCounterFunc func, gpointer data);
 
-/* State of the card's instances that have jf.state/1; the card must be stopped. Save returns a full
- * reference of type a{sv}: one entry a driver. */
+/* State of the card's instances that have jf.state/1, and of a model's PCI function
+ * ("jf.device/1"); the card must be stopped. Save returns a full reference of type a{sv}: one entry
+ * each. Load is all or nothing, and wants the model's entries. The guest's memory is the program's
+ * to move: it adds that before it starts the loaded card. */
 JF_EXPORT GVariant *jf_card_save(JfCard *card, GError **error);
 JF_EXPORT gboolean jf_card_load(JfCard *card, GVariant *state, GError **error);
 
@@ -236,6 +238,17 @@ JF_EXPORT void jf_device_call(JfDevice *device, void (*func)(JfInstance *model, 
 			      gpointer data);
 JF_EXPORT void jf_device_set_bus_master(JfDevice *device, gboolean on);
 JF_EXPORT void jf_device_set_dirty_log(JfDevice *device, const JfDirtyLog *log);
+JF_EXPORT gboolean jf_device_set_rom(JfDevice *device, gconstpointer data, gsize len,
+				     GError **error);
+JF_EXPORT gconstpointer jf_device_get_rom(JfDevice *device, gsize *size);
+
+/*
+ * For a program that hosts guests of others, once, before its first card: installs a SIGBUS handler
+ * for the process. Guest memory is a file of the VMM's, which may cut it short; touched then, it
+ * reads as zeros and that guest is dropped, where otherwise the whole process would end. Any other
+ * SIGBUS goes where it went before. Error UNSUPPORTED.
+ */
+JF_EXPORT gboolean jf_guard_shared_memory(GError **error);
 
 /* ---- Services ---- */
 
