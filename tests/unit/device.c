@@ -26,34 +26,6 @@ typedef struct Fixture {
 	guint lost, released;
 } Fixture;
 
-static guint
-discard(JfInstance *inst, guint port, const JfFrame *frames, guint n)
-{
-	(void)inst;
-	(void)port;
-	(void)frames;
-	return n;
-}
-
-static gboolean
-nothing_init(JfInstance *inst, GError **error)
-{
-	(void)inst;
-	(void)error;
-	return TRUE;
-}
-
-static void
-nothing_finish(JfInstance *inst)
-{
-	(void)inst;
-}
-
-static const JfDriver null_driver = {
-	JF_DRIVER_HEAD,       .kind = JF_KIND_ATTACHMENT, .id = "null",     .blurb = "Nothing.",
-	.init = nothing_init, .finish = nothing_finish,   .input = discard,
-};
-
 static void
 on_irq(gpointer data, gboolean level)
 {
@@ -112,7 +84,7 @@ setup(Fixture *f, gconstpointer data)
 
 	(void)data;
 	f->context = jf_context_new(NULL, NULL);
-	g_assert_true(jf_context_add_driver(f->context, &null_driver, &error));
+	g_assert_true(jf_context_add_driver(f->context, &probe_null_driver, &error));
 	g_assert_true(jf_context_add_driver(f->context, &probe_model_driver, &error));
 	g_assert_no_error(error);
 	f->worker = jf_worker_new_nested(f->context, &error);

@@ -225,3 +225,22 @@ const JfDriver probe_model_driver = {
 	.input = probe_input,
 	.query = probe_query,
 };
+
+static gboolean
+null_init(JfInstance *inst, GError **error)
+{
+	(void)inst;
+	(void)error;
+	return TRUE;
+}
+
+static void
+null_finish(JfInstance *inst)
+{
+	(void)inst;
+}
+
+const JfDriver probe_null_driver = {
+	JF_DRIVER_HEAD,    .kind = JF_KIND_ATTACHMENT, .id = "null",         .blurb = "Nothing.",
+	.init = null_init, .finish = null_finish,      .input = probe_input,
+};

@@ -34,6 +34,8 @@ typedef struct ProbeModel {
 
 /* Driver "probe". */
 extern const JfDriver probe_model_driver;
+/* Attachment "null", for programs that load no plugin. */
+extern const JfDriver probe_null_driver;
 /* The instance made last; NULL: it is gone. */
 extern ProbeModel *probe_model;
 

@@ -3,12 +3,14 @@
  * vfio-user-channel.c - messages on a stream socket, with file descriptors.
  *
  * A client writes each message with one call. The kernel ends a read at the message that brought
- * descriptors, so these belong to the message that holds the last byte of that read. Nothing here
+ * descriptors, so these belong to the message that holds the last byte of that read; and since what
+ * is here is handled before more is read, each read's descriptors find their message. Nothing here
  * blocks: replies that the socket does not take wait in a buffer of bounded size.
  */
 #include "vfio-user.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,12 +24,12 @@ vu_channel_init(VuChannel *channel)
 }
 
 static void
-fds_drop(VuChannel *channel)
+fds_drop(VuFds *set)
 {
-	for (guint i = 0; i < channel->n_fds; i++)
-		if (channel->fds[i] >= 0)
-			close(channel->fds[i]);
-	channel->n_fds = 0;
+	for (guint i = 0; i < set->n; i++)
+		if (set->fds[i] >= 0)
+			close(set->fds[i]);
+	set->n = 0;
 }
 
 void
@@ -45,7 +47,8 @@ vu_channel_close(VuChannel *channel)
 {
 	if (channel->fd < 0)
 		return;
-	fds_drop(channel);
+	fds_drop(&channel->sets[0]);
+	fds_drop(&channel->sets[1]);
 	close(channel->fd);
 	g_byte_array_unref(channel->in);
 	g_byte_array_unref(channel->out);
@@ -58,25 +61,27 @@ vu_channel_finish(VuChannel *channel)
 	vu_channel_close(channel);
 }
 
-/* Keeps the descriptors of one read. A second set before the first was used up closes the first:
- * no client that waits for its replies does that. */
-static void
+/* Keeps the descriptors of one read. Two sets can wait: that of a message of which a read got only a
+ * part, and that of the next one. FALSE: there were more of them than we said we take. */
+static gboolean
 fds_take(VuChannel *channel, struct msghdr *header)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
 		guint n = (guint)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		VuFds *set = &channel->sets[channel->sets[0].n > 0];
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || n == 0)
 			continue;
-		fds_drop(channel);
-		memcpy(channel->fds, CMSG_DATA(c), n * sizeof(int));
-		channel->n_fds = n;
-		channel->fds_at = channel->received - 1;
+		fds_drop(set);
+		memcpy(set->fds, CMSG_DATA(c), n * sizeof(int));
+		set->n = n;
+		set->at = channel->received - 1;
 	}
+	return !(header->msg_flags & MSG_CTRUNC);
 }
 
-VuRead
-vu_channel_read(VuChannel *channel)
+gboolean
+vu_channel_read(VuChannel *channel, const char **why)
 {
 	union {
 		struct cmsghdr align;
@@ -90,6 +95,7 @@ vu_channel_read(VuChannel *channel)
 	guint old;
 	ssize_t got;
 
+	*why = "it closed the socket";
 	if (channel->in_start > 0)
 		g_byte_array_remove_range(channel->in, 0, (guint)channel->in_start);
 	channel->in_start = 0;
@@ -99,12 +105,20 @@ vu_channel_read(VuChannel *channel)
 	got = recvmsg(channel->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	g_byte_array_set_size(channel->in, old + (guint)MAX(got, 0));
 	if (got < 0)
-		return errno == EAGAIN || errno == EINTR ? VU_EMPTY : VU_GONE;
+		return errno == EAGAIN || errno == EINTR;
 	if (got == 0)
-		return VU_GONE;
+		return FALSE;
 	channel->received += (guint64)got;
-	fds_take(channel, &header);
-	return (gsize)got == READ_SIZE ? VU_MORE : VU_EMPTY;
+	*why = "more descriptors than a message may have";
+	return fds_take(channel, &header);
+}
+
+gboolean
+vu_channel_is_hung_up(const VuChannel *channel)
+{
+	struct pollfd poll_fd = { .fd = channel->fd, .events = POLLRDHUP };
+
+	return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
 static guint32
@@ -116,24 +130,50 @@ get32(const guint8 *p)
 	return GUINT32_FROM_LE(value);
 }
 
+static gsize
+channel_have(const VuChannel *channel)
+{
+	return channel->in->len - channel->in_start;
+}
+
+/* Length of the message whose header is here. */
+static guint32
+channel_size(const VuChannel *channel)
+{
+	return get32(channel->in->data + channel->in_start + 4);
+}
+
+static gboolean
+size_is_possible(guint32 size)
+{
+	return size >= MSG_HEADER && size <= MSG_MAX;
+}
+
+gboolean
+vu_channel_has_message(const VuChannel *channel)
+{
+	gsize have = channel_have(channel);
+
+	return have >= MSG_HEADER &&
+	       (!size_is_possible(channel_size(channel)) || have >= channel_size(channel));
+}
+
 gboolean
 vu_channel_next(VuChannel *channel, VuMessage *message, const char **bad)
 {
-	gsize have = channel->in->len - channel->in_start;
-	const guint8 *at = channel->in->data + channel->in_start;
-	guint64 end;
+	const guint8 *at;
 	guint32 size;
+	guint64 end;
 
 	*bad = NULL;
-	if (have < MSG_HEADER)
+	if (!vu_channel_has_message(channel))
 		return FALSE;
-	size = get32(at + 4);
-	if (size < MSG_HEADER || size > MSG_MAX) {
+	size = channel_size(channel);
+	if (!size_is_possible(size)) {
 		*bad = "a message of impossible length";
 		return FALSE;
 	}
-	if (have < size)
-		return FALSE;
+	at = channel->in->data + channel->in_start;
 	*message = (VuMessage){
 		.id = (guint16)(at[0] | at[1] << 8),
 		.command = (guint16)(at[2] | at[3] << 8),
@@ -142,10 +182,10 @@ vu_channel_next(VuChannel *channel, VuMessage *message, const char **bad)
 		.len = size - MSG_HEADER,
 	};
 	channel->in_start += size;
-	end = channel->received - (channel->in->len - channel->in_start);
-	if (channel->n_fds > 0 && channel->fds_at < end) {
-		message->fds = channel->fds;
-		message->n_fds = channel->n_fds;
+	end = channel->received - channel_have(channel);
+	if (channel->sets[0].n > 0 && channel->sets[0].at < end) {
+		message->fds = channel->sets[0].fds;
+		message->n_fds = channel->sets[0].n;
 	}
 	return TRUE;
 }
@@ -153,8 +193,11 @@ vu_channel_next(VuChannel *channel, VuMessage *message, const char **bad)
 void
 vu_message_done(VuChannel *channel, VuMessage *message)
 {
-	if (message->n_fds > 0)
-		fds_drop(channel);
+	if (message->n_fds == 0)
+		return;
+	fds_drop(&channel->sets[0]);
+	channel->sets[0] = channel->sets[1];
+	channel->sets[1].n = 0;
 	message->n_fds = 0;
 }
 
@@ -195,23 +238,44 @@ put32(guint8 *p, guint32 value)
 	memcpy(p, &value, sizeof value);
 }
 
+/* What the socket does not take now waits. */
+static gboolean
+channel_send(VuChannel *channel, const struct iovec pieces[2])
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)pieces, .msg_iovlen = 2 };
+	gboolean blocked = vu_channel_is_blocked(channel);
+	ssize_t sent = blocked ? 0 : sendmsg(channel->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	gsize skip = (gsize)MAX(sent, 0);
+
+	if (sent < 0 && errno != EAGAIN && errno != EINTR)
+		return FALSE;
+	for (guint i = 0; i < 2; i++) {
+		gsize done = MIN(skip, pieces[i].iov_len);
+
+		if (done < pieces[i].iov_len)
+			g_byte_array_append(channel->out, (guint8 *)pieces[i].iov_base + done,
+					    (guint)(pieces[i].iov_len - done));
+		skip -= done;
+	}
+	return TRUE;
+}
+
 gboolean
 vu_channel_reply(VuChannel *channel, const VuMessage *to, guint32 error, gconstpointer body,
 		 gsize len)
 {
 	guint8 header[MSG_HEADER];
+	struct iovec pieces[2] = { { header, sizeof header }, { (gpointer)body, error ? 0 : len } };
+	gsize all = pieces[0].iov_len + pieces[1].iov_len;
 
 	if (to->flags & FLAG_NO_REPLY)
 		return TRUE;
-	if (channel->out->len - channel->out_start + MSG_HEADER + len > OUT_MAX)
+	if (channel->out->len - channel->out_start + all > OUT_MAX)
 		return FALSE;
 	put16(header, to->id);
 	put16(header + 2, to->command);
-	put32(header + 4, (guint32)(MSG_HEADER + (error ? 0 : len)));
+	put32(header + 4, (guint32)all);
 	put32(header + 8, FLAG_REPLY | (error ? FLAG_ERROR : 0));
 	put32(header + 12, error);
-	g_byte_array_append(channel->out, header, sizeof header);
-	if (!error && len > 0)
-		g_byte_array_append(channel->out, body, (guint)len);
-	return vu_channel_flush(channel);
+	return channel_send(channel, pieces);
 }

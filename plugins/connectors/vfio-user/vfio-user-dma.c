@@ -3,8 +3,8 @@
  * vfio-user-dma.c - the guest's memory, mapped from the client's descriptors.
  *
  * Memory without a descriptor could only be reached by messages to a client that is itself waiting
- * for us; such a map is refused when the device would have to write there. Read-only pieces without
- * one are firmware shadows and ROMs: they are taken note of and left unmapped, DMA to them aborts.
+ * for us. A guest none of whose memory has one is refused; single pieces without one are taken note
+ * of and left unmapped, and DMA to them aborts.
  */
 #include "vfio-user.h"
 
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #define DMA_MAX_SIZE (1ull << 42) /* 4 TiB: more than any host has */
+#define DMA_MAX_MAPS 4096u
 
 typedef struct DmaMap {
 	guint32 argsz, flags;
@@ -42,7 +43,7 @@ fail(VfioUser *vu, guint32 err, const GError *error)
 	return err;
 }
 
-/* A file that is shorter than the map would end us with SIGBUS. */
+/* One that is cut short later is the core's to notice (JF_MEMORY_FILE). */
 static gboolean
 file_is_long_enough(int fd, guint64 offset, guint64 size)
 {
@@ -59,7 +60,7 @@ map_fd(VfioUser *vu, const DmaMap *map, int fd)
 	g_autoptr(GError) error = NULL;
 	JfDeviceMemory memory = {
 		.struct_size = sizeof memory,
-		.flags = map->flags & MAP_WRITE ? JF_MEMORY_WRITE : 0,
+		.flags = JF_MEMORY_FILE | (map->flags & MAP_WRITE ? JF_MEMORY_WRITE : 0),
 		.address = map->address,
 		.size = map->size,
 		.release = memory_release,
@@ -77,12 +78,15 @@ map_fd(VfioUser *vu, const DmaMap *map, int fd)
 	return fail(vu, EEXIST, error);
 }
 
+/* No RAM at all so far, and none with this: the guest's memory is not shared. Once there is some,
+ * other memory may come without a descriptor: read-only shadows of firmware, and what a VMM keeps to
+ * itself, like the frame buffer of a display adapter. Nobody does DMA there. */
 static guint32
 map_without_fd(VfioUser *vu, const DmaMap *map)
 {
-	if (!(map->flags & MAP_WRITE))
-		return 0;
 	jf_count(vu->no_memory_fd, 1);
+	if (vu->has_ram || !(map->flags & MAP_WRITE))
+		return 0;
 	jf_log(vu->inst, G_LOG_LEVEL_WARNING,
 	       "the VMM does not share the guest's memory: give its memory backend share=on "
 	       "(-object memory-backend-memfd,id=mem,size=SIZE,share=on "
@@ -90,31 +94,78 @@ map_without_fd(VfioUser *vu, const DmaMap *map)
 	return EINVAL;
 }
 
+static gboolean
+map_overlaps(const VfioUser *vu, const DmaMap *map)
+{
+	for (guint i = 0; i < vu->maps->len; i++) {
+		const VuRange *range = &g_array_index(vu->maps, VuRange, i);
+
+		if (map->address - range->address < range->size ||
+		    range->address - map->address < map->size)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 guint32
 vu_dma_map(VfioUser *vu, VuMessage *message)
 {
+	VuRange range;
+	guint32 error;
 	DmaMap map;
 
 	if (message->len < sizeof map || message->n_fds > 1)
 		return EINVAL;
 	memcpy(&map, message->body, sizeof map);
 	if (map.size == 0 || map.size > DMA_MAX_SIZE || !(map.flags & (MAP_READ | MAP_WRITE)) ||
-	    ((map.address | map.size | map.offset) & 4095) != 0)
+	    ((map.address | map.size | map.offset) & 4095) != 0 ||
+	    map.size - 1 > G_MAXUINT64 - map.address)
 		return EINVAL;
-	return message->n_fds ? map_fd(vu, &map, message->fds[0]) : map_without_fd(vu, &map);
+	if (map_overlaps(vu, &map))
+		return EEXIST;
+	if (vu->maps->len >= DMA_MAX_MAPS)
+		return ENOSPC;
+	error = message->n_fds ? map_fd(vu, &map, message->fds[0]) : map_without_fd(vu, &map);
+	if (error)
+		return error;
+	range = (VuRange){ map.address, map.size, message->n_fds > 0 };
+	vu->has_ram |= range.is_added;
+	g_array_append_val(vu->maps, range);
+	return 0;
 }
 
-/* A range that was never mapped here may be one of the pieces without descriptor: no error. */
+/* What lies within the range goes; a map that it would cut stays, and is an error. */
 guint32
 vu_dma_unmap(VfioUser *vu, const VuMessage *message)
 {
+	guint32 error = 0;
 	DmaUnmap unmap;
 
 	if (message->len < sizeof unmap)
 		return EINVAL;
 	memcpy(&unmap, message->body, sizeof unmap);
-	if (unmap.flags & (UNMAP_DIRTY_BITMAP | UNMAP_ALL))
+	if (unmap.flags & UNMAP_DIRTY_BITMAP)
 		return ENOTSUP;
-	vu->api->remove_memory(vu->device, unmap.address, unmap.size, NULL);
-	return 0;
+	for (guint i = vu->maps->len; i-- > 0;) {
+		VuRange range = g_array_index(vu->maps, VuRange, i);
+		gboolean within = range.address >= unmap.address && range.size <= unmap.size &&
+				  range.address - unmap.address <= unmap.size - range.size;
+
+		if (within || (unmap.flags & UNMAP_ALL)) {
+			if (range.is_added)
+				vu->api->remove_memory(vu->device, range.address, range.size, NULL);
+			g_array_remove_index_fast(vu->maps, i);
+		} else if (range.address - unmap.address < unmap.size ||
+			   unmap.address - range.address < range.size) {
+			error = EINVAL;
+		}
+	}
+	return error;
+}
+
+void
+vu_dma_reset(VfioUser *vu)
+{
+	g_array_set_size(vu->maps, 0);
+	vu->has_ram = FALSE;
 }

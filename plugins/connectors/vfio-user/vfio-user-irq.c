@@ -9,6 +9,7 @@
 #include "vfio-user.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ vu_irqs_reset(VuIrqs *irqs)
 	eventfd_set(&irqs->req, -1);
 	for (guint i = 0; i < irqs->n_msix; i++)
 		eventfd_set(&irqs->msix[i], -1);
-	irqs->masked = FALSE;
+	irqs->masked = irqs->level = FALSE;
 	g_mutex_unlock(&irqs->lock);
 }
 
@@ -57,7 +58,7 @@ vu_irqs_finish(VuIrqs *irqs)
 	g_mutex_clear(&irqs->lock);
 }
 
-/* The eventfd is non-blocking or a hostile one: a full counter is as good as a signal. */
+/* A full counter is as good as a signal. */
 static void
 eventfd_signal(int fd)
 {
@@ -100,11 +101,22 @@ irq_vector(gpointer data, guint vector, guint64 address, guint32 value)
 	g_mutex_unlock(&irqs->lock);
 }
 
-const JfDeviceCallbacks vu_irq_callbacks = {
+/* The guest's file was cut short: the client has to go, but not from here. */
+static void
+memory_lost(gpointer data)
+{
+	VfioUser *vu = data;
+
+	__atomic_store_n(&vu->memory_lost, TRUE, __ATOMIC_RELEASE);
+	vu->host->post(vu->inst, vu_memory_lost, NULL);
+}
+
+const JfDeviceCallbacks vu_callbacks = {
 	.struct_size = sizeof(JfDeviceCallbacks),
 	.flags = JF_DEVICE_VMM_MSIX,
 	.set_irq = irq_level,
 	.msix_notify = irq_vector,
+	.memory_lost = memory_lost,
 };
 
 guint
@@ -121,6 +133,20 @@ vu_irq_count(const VfioUser *vu, guint index)
 	default:
 		return 0;
 	}
+}
+
+/* It must not be able to hold us up: anything else than an eventfd is refused. */
+static gboolean
+eventfd_is_usable(int fd)
+{
+	static const char kind[] = "anon_inode:[eventfd]";
+	char name[32], target[sizeof kind];
+	int flags = fcntl(fd, F_GETFL);
+
+	g_snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	return readlink(name, target, sizeof target) == sizeof kind - 1 &&
+	       memcmp(target, kind, sizeof kind - 1) == 0 && flags >= 0 &&
+	       fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
 static int *
@@ -161,6 +187,9 @@ irqs_trigger(VuIrqs *irqs, const IrqSet *set, VuMessage *message)
 		return ENOTSUP;
 	if (message->n_fds != 0 && message->n_fds != set->count)
 		return EINVAL;
+	for (guint i = 0; i < message->n_fds; i++)
+		if (!eventfd_is_usable(message->fds[i]))
+			return EBADF;
 	for (guint i = 0; i < set->count; i++) {
 		eventfd_set(&slots[set->start + i], message->n_fds ? message->fds[i] : -1);
 		if (message->n_fds)

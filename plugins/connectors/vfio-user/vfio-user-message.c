@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ROM_BAR 0x30u
 #define WRITE_MULTI_MAX 200u
 /* The reply must not be longer than the request, or the client has no room for it. */
 #define VERSION_TEXT                                                            \
@@ -38,6 +37,8 @@ version(VfioUser *vu, VuMessage *message, GByteArray *reply)
 	if (message->len < sizeof head)
 		return EINVAL;
 	memcpy(&major, message->body, sizeof major);
+	if (vu->welcomed)
+		return EALREADY;
 	if (major != 0)
 		return ENOTSUP;
 	vu->welcomed = TRUE;
@@ -113,24 +114,6 @@ irq_info(VfioUser *vu, VuMessage *message, GByteArray *reply)
 	return 0;
 }
 
-/* The expansion ROM's base address is kept here: the model has no ROM. PCI 3.0, 6.2.5.2. */
-static guint32
-config_read(VfioUser *vu, guint offset, guint size)
-{
-	if (vu->rom_size && offset >= ROM_BAR && offset < ROM_BAR + 4)
-		return vu->rom_bar >> (8 * (offset - ROM_BAR));
-	return vu->api->config_read(vu->device, offset, size);
-}
-
-static void
-config_write(VfioUser *vu, guint offset, guint size, guint32 value)
-{
-	if (vu->rom_size && offset == ROM_BAR && size == 4)
-		vu->rom_bar = value & (~(vu->rom_size - 1) | 1u);
-	else
-		vu->api->config_write(vu->device, offset, size, value);
-}
-
 /* The largest access that offset and rest allow. */
 static guint
 access_size(guint64 offset, guint64 left, guint most)
@@ -146,7 +129,7 @@ static guint64
 region_read_one(VfioUser *vu, guint region, guint64 offset, guint size)
 {
 	if (region == REGION_CONFIG)
-		return config_read(vu, (guint)offset, size);
+		return vu->api->config_read(vu->device, (guint)offset, size);
 	return vu->api->bar_read(vu->device, region, offset, size);
 }
 
@@ -208,7 +191,7 @@ region_write_data(VfioUser *vu, const RegionAccess *access, const guint8 *data)
 		memcpy(&value, data + done, size);
 		value = GUINT64_FROM_LE(value);
 		if (access->region == REGION_CONFIG)
-			config_write(vu, (guint)offset, size, (guint32)value);
+			vu->api->config_write(vu->device, (guint)offset, size, (guint32)value);
 		else
 			vu->api->bar_write(vu->device, access->region, offset, size, value);
 		done += size;
@@ -230,6 +213,7 @@ region_write(VfioUser *vu, VuMessage *message, GByteArray *reply)
 	return region_write_data(vu, &access, message->body + sizeof access);
 }
 
+/* Writes until one makes no sense. */
 static guint32
 region_write_multi(VfioUser *vu, VuMessage *message, GByteArray *reply)
 {
@@ -289,7 +273,7 @@ dispatch(VfioUser *vu, VuMessage *message, GByteArray *reply)
 gboolean
 vu_message_handle(VfioUser *vu, VuMessage *message, const char **why)
 {
-	g_autoptr(GByteArray) reply = g_byte_array_new();
+	GByteArray *reply = vu->reply;
 	guint32 error;
 
 	jf_count(vu->messages, 1);
@@ -301,11 +285,12 @@ vu_message_handle(VfioUser *vu, VuMessage *message, const char **why)
 		*why = "it did not begin with its version";
 		return FALSE;
 	}
+	g_byte_array_set_size(reply, 0);
 	error = dispatch(vu, message, reply);
 	if (error)
 		jf_count(vu->malformed, 1);
 	if (vu_channel_reply(&vu->channel, message, error, reply->data, reply->len))
 		return TRUE;
-	*why = "it does not read its replies";
+	*why = "it does not take its replies";
 	return FALSE;
 }

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ROM_MAX (16u * 1024u * 1024u)
 #define MESSAGES_PER_TURN 256u
 #define ACCEPT_RETRY_NS (1000 * 1000 * 1000ull)
 
@@ -42,17 +41,11 @@ rom_load(VfioUser *vu, const char *path, GError **error)
 		g_set_error(error, JF_ERROR, JF_ERROR_NOT_FOUND, "rom: %s", why->message);
 		return FALSE;
 	}
-	if (len < 3 || (guint8)data[0] != 0x55 || (guint8)data[1] != 0xaa || len > ROM_MAX) {
-		g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
-			    "rom: %s is no expansion ROM (55 AA at its start, at most 16 MiB)",
-			    path);
+	if (!vu->api->set_rom(vu->device, data, len, error)) {
+		g_prefix_error(error, "rom %s: ", path);
 		return FALSE;
 	}
-	vu->rom_size = 2048;
-	while (vu->rom_size < len)
-		vu->rom_size *= 2;
-	vu->rom = g_malloc0(vu->rom_size);
-	memcpy(vu->rom, data, len);
+	vu->rom = vu->api->get_rom(vu->device, &vu->rom_size);
 	return TRUE;
 }
 
@@ -74,6 +67,8 @@ vfio_user_init(JfInstance *inst, GError **error)
 	}
 	vu->info = vu->api->info(vu->device);
 	vu_irqs_init(&vu->irqs, vu->info->msix_vectors);
+	vu->maps = g_array_new(FALSE, FALSE, sizeof(VuRange));
+	vu->reply = g_byte_array_new();
 	vu->path = g_strdup(jf_property_string(inst, "path"));
 	vu->clients = vu->host->counter(inst, "clients");
 	vu->refused = vu->host->counter(inst, "clients-refused");
@@ -90,8 +85,11 @@ vfio_user_finish(JfInstance *inst)
 
 	vu_channel_finish(&vu->channel);
 	vu_irqs_finish(&vu->irqs);
+	g_clear_pointer(&vu->maps, g_array_unref);
+	g_clear_pointer(&vu->reply, g_byte_array_unref);
 	g_free(vu->path);
-	g_free(vu->rom);
+	if (vu->rom)
+		vu->api->set_rom(vu->device, NULL, 0, NULL);
 }
 
 static void
@@ -104,8 +102,22 @@ client_gone(VfioUser *vu, const char *why)
 	vu_channel_close(&vu->channel);
 	vu->api->detach(vu->device);
 	vu_irqs_reset(&vu->irqs);
+	vu_dma_reset(vu);
+	__atomic_store_n(&vu->memory_lost, FALSE, __ATOMIC_RELEASE);
 	vu->welcomed = FALSE;
-	vu->rom_bar = 0;
+}
+
+void
+vu_memory_lost(JfInstance *inst, gpointer data)
+{
+	VfioUser *vu = inst->priv;
+
+	(void)data;
+	if (vu->channel.fd < 0 || !__atomic_load_n(&vu->memory_lost, __ATOMIC_ACQUIRE))
+		return;
+	jf_log(inst, G_LOG_LEVEL_WARNING, "the VMM at %s has cut the guest's memory short",
+	       vu->path);
+	client_gone(vu, "the guest's memory is lost");
 }
 
 static void
@@ -118,8 +130,8 @@ client_watch(VfioUser *vu)
 	vu->events = events;
 }
 
-/* Handles messages that are here. FALSE: the client is gone, or there may be more than one turn's. */
-static gboolean
+/* Handles messages that are here, one turn's worth. */
+static void
 client_run(VfioUser *vu)
 {
 	const char *bad = NULL;
@@ -131,23 +143,24 @@ client_run(VfioUser *vu)
 		if (!vu_channel_next(&vu->channel, &message, &bad)) {
 			if (bad)
 				client_gone(vu, bad);
-			return bad == NULL;
+			return;
 		}
 		kept = vu_message_handle(vu, &message, &bad);
 		vu_message_done(&vu->channel, &message);
 		if (!kept) {
 			client_gone(vu, bad);
-			return FALSE;
+			return;
 		}
 	}
-	return FALSE;
+	if (vu_channel_has_message(&vu->channel))
+		vu->host->timer_arm(vu->again, 1);
 }
 
 static void
 client_ready(JfInstance *inst, int fd, guint32 events, gpointer data)
 {
 	VfioUser *vu = inst->priv;
-	VuRead got;
+	const char *why = NULL;
 
 	(void)fd;
 	(void)data;
@@ -155,11 +168,10 @@ client_ready(JfInstance *inst, int fd, guint32 events, gpointer data)
 		client_gone(vu, "it closed the socket");
 		return;
 	}
-	got = vu_channel_read(&vu->channel);
-	if (got == VU_GONE)
-		client_gone(vu, "it closed the socket");
-	else if (!client_run(vu) && vu->channel.fd >= 0)
-		vu->host->timer_arm(vu->again, 1);
+	if (!vu_channel_has_message(&vu->channel) && !vu_channel_read(&vu->channel, &why))
+		client_gone(vu, why);
+	else
+		client_run(vu);
 	if (vu->channel.fd >= 0)
 		client_watch(vu);
 }
@@ -172,8 +184,11 @@ again_due(JfInstance *inst, gpointer data)
 	(void)data;
 	if (vu->listener_watch)
 		vu->host->watch_modify(vu->listener_watch, EPOLLIN);
-	if (vu->channel.fd >= 0 && !client_run(vu) && vu->channel.fd >= 0)
-		vu->host->timer_arm(vu->again, 1);
+	if (vu->channel.fd < 0)
+		return;
+	client_run(vu);
+	if (vu->channel.fd >= 0)
+		client_watch(vu);
 }
 
 static void
@@ -191,6 +206,8 @@ client_take(VfioUser *vu, int fd)
 		client_refuse(vu, fd, "it is another user's");
 		return;
 	}
+	if (vu->channel.fd >= 0 && vu_channel_is_hung_up(&vu->channel))
+		client_gone(vu, "it closed the socket");
 	if (vu->channel.fd >= 0) {
 		client_refuse(vu, fd, "another one is connected");
 		return;
@@ -204,7 +221,7 @@ client_take(VfioUser *vu, int fd)
 	vu_channel_open(&vu->channel, fd);
 	jf_count(vu->clients, 1);
 	jf_log(vu->inst, G_LOG_LEVEL_INFO, "VMM connected at %s", vu->path);
-	vu->api->attach(vu->device, &vu_irq_callbacks, vu);
+	vu->api->attach(vu->device, &vu_callbacks, vu);
 }
 
 static void

@@ -72,6 +72,13 @@ typedef struct VuMessage {
 	guint n_fds;
 } VuMessage;
 
+/* Descriptors that came in one read. */
+typedef struct VuFds {
+	int fds[MSG_MAX_FDS];
+	guint n;    /* 0: none */
+	guint64 at; /* they belong to the message with this byte of the connection in it */
+} VuFds;
+
 /* A connection: bytes in, bytes out, fds that came with them. Worker only. */
 typedef struct VuChannel {
 	int fd; /* -1: no client */
@@ -79,11 +86,15 @@ typedef struct VuChannel {
 	gsize in_start;
 	GByteArray *out;
 	gsize out_start;
-	int fds[MSG_MAX_FDS];
-	guint n_fds;
 	guint64 received; /* bytes of the connection taken from the socket so far */
-	guint64 fds_at;   /* the fds belong to the message with this byte in it */
+	VuFds sets[2];    /* the first is the older one */
 } VuChannel;
+
+/* Guest memory, as the client mapped it. */
+typedef struct VuRange {
+	guint64 address, size;
+	gboolean is_added; /* FALSE: it came without a descriptor */
+} VuRange;
 
 /* Interrupts: eventfds of the client. Any thread, under `lock`. */
 typedef struct VuIrqs {
@@ -109,14 +120,16 @@ typedef struct VfioUser {
 	JfWatch *watch;
 	guint32 events;
 	gboolean welcomed; /* the client has sent its version */
-	JfTimer *again;    /* more to read, or a listener to look at again */
+	JfTimer *again;    /* more to handle, or a listener to look at again */
 
 	VuChannel channel;
 	VuIrqs irqs;
-
-	guint8 *rom;
-	guint32 rom_size; /* a power of two, 0: none */
-	guint32 rom_bar;
+	GArray *maps;      /* VuRange, what the client has mapped, with a descriptor or without */
+	gboolean has_ram;  /* some of it is there */
+	gint memory_lost;  /* atomic: some of it is no more */
+	GByteArray *reply; /* of the message at hand */
+	const guint8 *rom;
+	gsize rom_size; /* a power of two, 0: none */
 
 	guint64 *clients, *refused, *malformed, *messages, *no_memory_fd;
 } VfioUser;
@@ -126,9 +139,13 @@ void vu_channel_init(VuChannel *channel);
 void vu_channel_finish(VuChannel *channel);
 void vu_channel_open(VuChannel *channel, int fd);
 void vu_channel_close(VuChannel *channel);
-typedef enum { VU_MORE, VU_EMPTY, VU_GONE } VuRead;
-/* Takes what the socket has, at most one buffer full. */
-VuRead vu_channel_read(VuChannel *channel);
+/* Takes what the socket has, at most one buffer full; all whole messages were handled before. FALSE,
+ * with the reason: the client is gone, or has to go. */
+gboolean vu_channel_read(VuChannel *channel, const char **why);
+/* Whether a whole message is here, or bytes that are none. */
+gboolean vu_channel_has_message(const VuChannel *channel);
+/* Whether the client has closed its end, whatever may still be unread. */
+gboolean vu_channel_is_hung_up(const VuChannel *channel);
 /* The next whole message; FALSE with *bad where the client broke the framing. Its body is good until
  * the next vu_channel_read. Its fds are closed by vu_message_done unless taken. */
 gboolean vu_channel_next(VuChannel *channel, VuMessage *message, const char **bad);
@@ -145,6 +162,8 @@ gboolean vu_message_handle(VfioUser *vu, VuMessage *message, const char **why);
 /* vfio-user-dma.c: 0 or an errno for the client. */
 guint32 vu_dma_map(VfioUser *vu, VuMessage *message);
 guint32 vu_dma_unmap(VfioUser *vu, const VuMessage *message);
+/* Forgets all maps; the device has. */
+void vu_dma_reset(VfioUser *vu);
 
 /* vfio-user-irq.c */
 void vu_irqs_init(VuIrqs *irqs, guint n_msix);
@@ -152,6 +171,9 @@ void vu_irqs_finish(VuIrqs *irqs);
 void vu_irqs_reset(VuIrqs *irqs); /* forgets every eventfd */
 guint32 vu_irqs_set(VuIrqs *irqs, VuMessage *message);
 guint vu_irq_count(const VfioUser *vu, guint index);
-extern const JfDeviceCallbacks vu_irq_callbacks;
+extern const JfDeviceCallbacks vu_callbacks;
+
+/* vfio-user.c: drops the client if its memory is lost. */
+void vu_memory_lost(JfInstance *inst, gpointer data);
 
 #endif
