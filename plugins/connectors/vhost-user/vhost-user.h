@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vhost-user.h - the parts of the vhost-user connector, and the protocol's numbers.
+ *
+ * Source: the vhost-user protocol (QEMU's docs/interop/vhost-user), and what QEMU 7.2 and 11.1, DPDK
+ * 22.11 and cloud-hypervisor were seen to send.
+ */
+#ifndef VHOST_USER_H
+#define VHOST_USER_H
+
+#include <jackfield/driver.h>
+#include <jackfield/pci.h>
+#include <jackfield/socket.h>
+#include <jackfield/virtio.h>
+
+#define VH_HEADER 12u
+#define VH_BODY_MAX 512u /* the longest is a table of 8 regions: 264 bytes */
+#define VH_FDS_MAX 8u
+
+#define VH_FLAG_VERSION 0x3u
+#define VH_VERSION 0x1u
+#define VH_FLAG_REPLY 0x4u
+#define VH_FLAG_NEED_REPLY 0x8u
+
+enum {
+	VH_GET_FEATURES = 1,
+	VH_SET_FEATURES = 2,
+	VH_SET_OWNER = 3,
+	VH_RESET_OWNER = 4,
+	VH_SET_MEM_TABLE = 5,
+	VH_SET_LOG_BASE = 6,
+	VH_SET_LOG_FD = 7,
+	VH_SET_VRING_NUM = 8,
+	VH_SET_VRING_ADDR = 9,
+	VH_SET_VRING_BASE = 10,
+	VH_GET_VRING_BASE = 11,
+	VH_SET_VRING_KICK = 12,
+	VH_SET_VRING_CALL = 13,
+	VH_SET_VRING_ERR = 14,
+	VH_GET_PROTOCOL_FEATURES = 15,
+	VH_SET_PROTOCOL_FEATURES = 16,
+	VH_GET_QUEUE_NUM = 17,
+	VH_SET_VRING_ENABLE = 18,
+	VH_SEND_RARP = 19,
+	VH_NET_SET_MTU = 20,
+	VH_GET_INFLIGHT_FD = 31,
+	VH_SET_INFLIGHT_FD = 32,
+	VH_RESET_DEVICE = 34,
+	VH_GET_MAX_MEM_SLOTS = 36,
+	VH_ADD_MEM_REG = 37,
+	VH_REM_MEM_REG = 38,
+	VH_SET_STATUS = 39,
+	VH_GET_STATUS = 40,
+	VH_REQUESTS = 41,
+};
+
+/* Feature bits that are of the protocol, not of the card. */
+#define VH_F_LOG_ALL (1ull << 26)
+#define VH_F_PROTOCOL_FEATURES (1ull << 30)
+#define VH_F_RING_PACKED (1ull << 34)
+
+#define VH_P_MQ (1ull << 0)
+#define VH_P_LOG_SHMFD (1ull << 1)
+#define VH_P_RARP (1ull << 2)
+#define VH_P_REPLY_ACK (1ull << 3)
+#define VH_P_NET_MTU (1ull << 4)
+#define VH_P_INFLIGHT_SHMFD (1ull << 12)
+#define VH_P_RESET_DEVICE (1ull << 13)
+#define VH_P_CONFIGURE_MEM_SLOTS (1ull << 15)
+#define VH_P_STATUS (1ull << 16)
+#define VH_PROTOCOL                                                             \
+	(VH_P_MQ | VH_P_LOG_SHMFD | VH_P_RARP | VH_P_REPLY_ACK | VH_P_NET_MTU | \
+	 VH_P_INFLIGHT_SHMFD | VH_P_RESET_DEVICE | VH_P_CONFIGURE_MEM_SLOTS | VH_P_STATUS)
+
+#define VH_STATUS_NEEDS_RESET 0x40u
+
+#define VH_RING_INDEX 0xffu /* of the u64 that comes with a ring's descriptor */
+#define VH_RING_NO_FD 0x100u
+
+#define VH_TABLE_MAX 8u
+#define VH_REGIONS_MAX 509u
+#define VH_RINGS_MAX (2u * JF_VIRTIO_PAIRS_MAX)
+
+/* One message. Descriptors are closed with it unless taken (set to -1). */
+typedef struct VhMessage {
+	guint32 request, flags, len;
+	guint8 body[VH_BODY_MAX];
+	int fds[VH_FDS_MAX];
+	guint n_fds;
+	int reply_fd; /* goes with the reply and stays ours; -1: none */
+} VhMessage;
+
+/* A connection. Worker only. */
+typedef struct VhChannel {
+	int fd;     /* -1: no front end */
+	guint have; /* bytes of `message`, header included */
+	guint8 header[VH_HEADER];
+	VhMessage message;
+} VhChannel;
+
+typedef struct VhRegion {
+	guint64 address, size; /* guest physical */
+	guint64 user;          /* where the front end has it */
+	guint8 *base;          /* where we have it */
+} VhRegion;
+
+/* The record of a ring that outlives this process. */
+typedef struct VhTrack {
+	guint32 active; /* atomic: the ring was started and not stopped */
+	guint32 size;
+	guint64 desc, driver, device; /* the front end's addresses */
+	guint64 features;
+	JfVirtioMark mark;
+	guint8 reserved[80]; /* to 640 bytes */
+} VhTrack;
+
+typedef struct Vhost Vhost;
+
+typedef struct VhRing {
+	Vhost *vh;
+	guint index;
+	guint32 size; /* 0: not told yet */
+	gboolean has_address;
+	guint64 desc, driver, device; /* the front end's addresses */
+	guint16 avail, used;          /* where it stands while it does not run */
+	gboolean kicked;              /* may run */
+	gboolean enabled, started;
+	int kick, err;  /* -1: none */
+	JfWatch *watch; /* of kick; NULL: is polled */
+	VhTrack *track; /* while it runs; NULL: none */
+
+	GMutex lock; /* for the rest */
+	int call;    /* -1: the driver polls */
+	gboolean broken;
+} VhRing;
+
+/* A file of the front end's in our memory. */
+typedef struct VhMapping {
+	guint8 *base; /* NULL: none */
+	gsize len;
+	guint8 *data; /* base, at the offset that was asked for */
+} VhMapping;
+
+struct Vhost {
+	JfInstance *inst;
+	const JfHost *host;
+	const JfDeviceInterface *api;
+	JfDevice *device;
+	const JfVirtio *virtio;
+
+	char *path;
+	gboolean connects;
+	guint64 retry_ns;
+	JfSocketFile file;
+	int listener;
+	JfWatch *listener_watch, *watch;
+	JfTimer *retry;
+	gboolean retry_logged, attached;
+	gint memory_lost; /* atomic */
+	VhChannel channel;
+
+	guint pairs;
+	guint mtu;
+	guint64 offered;  /* features */
+	guint64 features; /* that the front end has taken */
+	guint64 protocol;
+	guint8 status;
+	GArray *regions; /* VhRegion */
+	VhRing rings[VH_RINGS_MAX];
+	guint n_rings;
+	JfPoller *poller; /* while a ring has no kick descriptor */
+	VhMapping log;
+	gsize log_size;
+	VhMapping inflight;
+	guint n_inflight; /* rings that `inflight` has room for */
+	int inflight_fd;  /* that we made */
+
+	guint64 *connects_count, *refused, *messages, *bad, *broken;
+};
+
+/* vhost-user-channel.c */
+typedef enum { VH_MESSAGE, VH_EMPTY, VH_GONE, VH_BAD } VhRead;
+void vh_channel_init(VhChannel *channel);
+void vh_channel_open(VhChannel *channel, int fd);
+void vh_channel_close(VhChannel *channel);
+/* VH_MESSAGE: channel->message is whole, until vh_message_done. VH_BAD: *why says why. */
+VhRead vh_channel_read(VhChannel *channel, const char **why);
+/* Sends channel->message back as the reply to itself. FALSE: it cannot be sent. */
+gboolean vh_channel_reply(VhChannel *channel);
+void vh_message_done(VhChannel *channel);
+
+/* vhost-user-message.c: FALSE: the front end must go, `error` says why. */
+gboolean vh_message_handle(Vhost *vh, GError **error);
+
+/* vhost-user-memory.c */
+/* As memory regions travel. */
+typedef struct VhRegionWire {
+	guint64 address, size, user, offset;
+} VhRegionWire;
+gboolean vh_map(VhMapping *mapping, int fd, guint64 offset, guint64 size, GError **error);
+gboolean vh_map_sealed(VhMapping *mapping, int fd, guint64 offset, guint64 size, GError **error);
+void vh_unmap(VhMapping *mapping);
+gboolean vh_memory_add(Vhost *vh, const VhRegionWire *wire, int fd, GError **error);
+gboolean vh_memory_remove(Vhost *vh, const VhRegionWire *wire, GError **error);
+void vh_memory_clear(Vhost *vh);
+/* The region that `len` bytes at the front end's address `user` lie in; NULL: none. */
+const VhRegion *vh_memory_find(const Vhost *vh, guint64 user, guint64 len);
+
+/* vhost-user-ring.c */
+void vh_rings_init(Vhost *vh);
+void vh_rings_finish(Vhost *vh);
+/* As after connecting. */
+void vh_rings_reset(Vhost *vh);
+/* Whether it is an eventfd; makes it non-blocking. */
+gboolean vh_fd_is_eventfd(int fd);
+/* Takes `fd` over (-1: none). */
+gboolean vh_ring_set_kick(VhRing *ring, int fd, GError **error);
+void vh_ring_set_call(VhRing *ring, int fd);
+void vh_ring_set_err(VhRing *ring, int fd);
+gboolean vh_ring_set_enabled(VhRing *ring, gboolean enabled, GError **error);
+/* Starts it if it can run now. FALSE: it should have, but is not in order. */
+gboolean vh_ring_run(VhRing *ring, GError **error);
+/* Keeps its place; vh_ring_run goes on from there. */
+void vh_ring_pause(VhRing *ring);
+/* Until the next kick. */
+void vh_ring_stop(VhRing *ring);
+void vh_rings_pause(Vhost *vh);
+gboolean vh_rings_run(Vhost *vh, GError **error);
+extern const JfVirtioCallbacks vh_ring_callbacks;
+
+/* vhost-user-track.c */
+gsize vh_track_size(guint n_rings);
+/* Where a ring goes on after a crash: uses up what its record says, and sets avail and used. Without
+ * a record that fits, from the used ring where it is split. */
+void vh_track_resume(VhRing *ring);
+/* The ring starts, or was stopped in good order. */
+void vh_track_begin(VhRing *ring);
+void vh_track_end(VhRing *ring);
+
+/* vhost-user-link.c */
+gboolean vh_link_start(Vhost *vh, GError **error);
+void vh_link_stop(Vhost *vh);
+/* The front end has to go. */
+void vh_link_lost(Vhost *vh, const char *why);
+
+/* Runs `func` as a callback of the model's. */
+void vh_call(Vhost *vh, void (*func)(JfInstance *model, gpointer data), gpointer data);
+
+#endif
