@@ -202,7 +202,7 @@ static const JfForward nat_forward = {
 	.remove = nat_remove_forward,
 };
 
-G_GNUC_UNUSED static gconstpointer
+static gconstpointer
 nat_query(JfInstance *inst, const char *iid)
 {
 	(void)inst;
@@ -223,7 +223,7 @@ static const JfDriver nat_driver = {
 	.stop = nat_stop,
 	.input = nat_input,
 	.resume = nat_resume,
-	.query = NULL,
+	.query = nat_query,
 };
 
 static const JfDriver *const nat_drivers[] = { &nat_driver, NULL };

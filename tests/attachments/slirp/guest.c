@@ -18,7 +18,8 @@ static NatGuest *
 guest_new(const char *const *properties, const JfCardInfo *card)
 {
 	g_autoptr(GError) error = NULL;
-	const JfDriver *driver = jf_harness_load(g_getenv("SLIRP_PLUGIN"), "slirp", &error);
+	const JfDriver *driver =
+		jf_harness_load(g_getenv("NAT_PLUGIN"), g_getenv("NAT_DRIVER"), &error);
 	NatGuest *g = g_new0(NatGuest, 1);
 
 	g_assert_no_error(error);
@@ -27,7 +28,9 @@ guest_new(const char *const *properties, const JfCardInfo *card)
 	if (card)
 		jf_harness_set_card(g->h, card);
 	memcpy(g->mac, "\x08\x00\x27\x00\x00\x01", 6);
-	memcpy(g->gateway_mac, "\x52\x55\x0a\x00\x02\x02", 6);
+	g->is_slirp = g_str_equal(driver->id, "slirp");
+	memcpy(g->gateway_mac,
+	       g->is_slirp ? "\x52\x55\x0a\x00\x02\x02" : "\x52\x54\x00\x12\x35\x02", 6);
 	memcpy(g->ip4, "\x0a\x00\x02\x0f", 4);
 	memcpy(g->gateway4, "\x0a\x00\x02\x02", 4);
 	inet_pton(AF_INET6, "fd17:625c:f037:2::15", g->ip6);

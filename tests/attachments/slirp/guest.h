@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * guest.h - a guest for the tests of "slirp": the driver in a harness and, on its cable, just
+ * guest.h - a guest for the tests of "slirp" and "nat": the driver in a harness and, on its cable, just
  * enough of IPv4, IPv6, UDP and TCP to hold a conversation with it. The cable loses nothing, so this
  * TCP does not retransmit; it asserts whatever the real world would have to cope with.
  */
@@ -39,7 +39,8 @@ struct NatGuest {
 	JfHarness *h;
 	guint8 mac[6], gateway_mac[6];
 	guint8 ip4[4], ip6[16], gateway4[4], gateway6[16];
-	gboolean offload; /* the card takes, and sends, large segments */
+	gboolean is_slirp; /* the driver, which does some things its own way */
+	gboolean offload;  /* the card takes, and sends, large segments */
 	guint16 mtu;
 	gboolean odd_options; /* a NOP before the MSS in SYNs */
 	gint64 real;
@@ -57,7 +58,7 @@ struct NatGuest {
 	gsize fragment_bytes;
 };
 
-/* A started driver of module SLIRP_PLUGIN; `card` may be NULL. The guest has its address already. */
+/* A started driver NAT_DRIVER of module NAT_PLUGIN; `card` may be NULL. The guest has its address already. */
 NatGuest *nat_guest_new(const char *const *properties, const JfCardInfo *card);
 /* As the above, in slices: init only, start expected to fail or to succeed later. */
 NatGuest *nat_guest_new_stopped(const char *const *properties, const JfCardInfo *card);

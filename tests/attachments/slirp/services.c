@@ -769,7 +769,7 @@ static void
 assert_refused(const char *property, gint code, const char *words)
 {
 	const char *const properties[] = { property, NULL };
-	const JfDriver *driver = jf_harness_load(g_getenv("SLIRP_PLUGIN"), "slirp", NULL);
+	const JfDriver *driver = jf_harness_load(g_getenv("NAT_PLUGIN"), "slirp", NULL);
 	g_autoptr(GError) error = NULL;
 	JfHarness *h = jf_harness_new(driver, properties, &error);
 
