@@ -39,8 +39,9 @@ typedef struct VnQueue {
 	guint32 size;
 	guint64 desc, driver, device; /* guest addresses of the three parts */
 
-	gboolean enabled; /* may move frames */
-	gboolean broken;  /* until the next start */
+	JfVirtioMark *mark; /* NULL: none */
+	gboolean enabled;   /* may move frames */
+	gboolean broken;    /* until the next start */
 
 	/* The next entry to take, the next one to use. Split: free-running. */
 	guint16 avail, used;
@@ -159,6 +160,19 @@ extern const JfPci vn_pci;
 
 /* virtio-interface.c */
 extern const JfVirtio vn_interface;
+
+/* Where the queue stands, in the form of JfVirtioRing. */
+static inline guint16
+vn_queue_avail(const VnQueue *q)
+{
+	return (guint16)(q->avail | (q->packed && q->avail_wrap ? 0x8000u : 0));
+}
+
+static inline guint16
+vn_queue_used(const VnQueue *q)
+{
+	return (guint16)(q->used | (q->packed && q->used_wrap ? 0x8000u : 0));
+}
 
 static inline gboolean
 vn_queue_is_active(const VnQueue *q)

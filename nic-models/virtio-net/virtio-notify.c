@@ -39,6 +39,8 @@ ring_set_notify(VnQueue *q, VnRing *ring, gboolean on)
 	} else {
 		vn_store16(&ring->used->flags, on ? 0 : VIRTQ_USED_F_NO_NOTIFY);
 	}
+	if (vn_unlikely(ring->log))
+		vn_ring_log_event(q, ring);
 	q->notify = on;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

@@ -90,6 +90,7 @@ queue_set_up(VnQueue *q, const JfVirtioRing *at, GError **error)
 	q->desc = at->desc;
 	q->driver = at->driver;
 	q->device = at->device;
+	q->mark = at->mark;
 	q->avail = packed ? at->avail & 0x7fff : at->avail;
 	q->used = packed ? at->used & 0x7fff : at->used;
 	q->avail_wrap = at->avail >> 15;
@@ -146,12 +147,6 @@ vn_queue_start(VnQueue *q, const JfVirtioRing *at, GError **error)
 	return TRUE;
 }
 
-static guint16
-packed_index(guint16 index, gboolean wrap)
-{
-	return (guint16)(index | (wrap ? 0x8000u : 0));
-}
-
 gboolean
 vn_queue_stop(VnQueue *q, JfVirtioRing *at)
 {
@@ -172,8 +167,9 @@ vn_queue_stop(VnQueue *q, JfVirtioRing *at)
 			.desc = q->desc,
 			.driver = q->driver,
 			.device = q->device,
-			.avail = q->packed ? packed_index(q->avail, q->avail_wrap) : q->avail,
-			.used = q->packed ? packed_index(q->used, q->used_wrap) : q->used,
+			.avail = vn_queue_avail(q),
+			.used = vn_queue_used(q),
+			.mark = q->mark,
 		};
 
 		memcpy(at, &own, own.struct_size);

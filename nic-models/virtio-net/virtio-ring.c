@@ -56,6 +56,7 @@ vn_ring_open(VnQueue *q, VnRing *ring)
 	VnMap *map = &ring->map;
 
 	map_init(map, q);
+	ring->log = q->net->pci->dma_log ? q->net->pci->dma_log(q->net->inst) : NULL;
 	if (q->packed) {
 		ring->packed = vn_map_part(map, q->desc, 16ull * q->size, 8, TRUE);
 		ring->driver = vn_map_part(map, q->driver, sizeof(PvirtqEvent), 4, FALSE);
@@ -73,6 +74,48 @@ vn_ring_close(VnQueue *q, const VnRing *ring)
 {
 	if (ring->map.last != &no_memory)
 		q->region_hint = (guint)(ring->map.last - ring->map.regions);
+}
+
+/* ---- Migration ---- */
+
+void
+vn_ring_log_pieces(const VnRing *ring, const struct iovec *iov, guint64 len)
+{
+	for (; len > 0; iov++) {
+		guint64 part = MIN(len, iov->iov_len);
+
+		for (guint i = 0; i < ring->map.n; i++) {
+			const JfDeviceMemory *region = &ring->map.regions[i];
+			guint64 offset = (guintptr)iov->iov_base - (guintptr)region->base;
+
+			if (offset < region->size)
+				jf_dirty_log_mark(ring->log, region->address + offset, part);
+		}
+		len -= part;
+	}
+}
+
+void
+vn_ring_log_event(const VnQueue *q, const VnRing *ring)
+{
+	if (q->packed)
+		jf_dirty_log_mark(ring->log, q->device, sizeof(PvirtqEvent));
+	else
+		jf_dirty_log_mark(ring->log, q->device, 6 + 8ull * q->size);
+}
+
+static void
+log_used(const VnQueue *q, const VnRing *ring, guint32 from, guint n)
+{
+	if (!q->packed)
+		jf_dirty_log_mark(ring->log, q->device, 4);
+	for (guint i = 0; i < n; i++) {
+		if (q->packed)
+			jf_dirty_log_mark(ring->log, q->desc + 16ull * ((from + i) % q->size), 16);
+		else
+			jf_dirty_log_mark(ring->log,
+					  q->device + 4 + 8ull * ((from + i) & (q->size - 1)), 8);
+	}
 }
 
 /* ---- Chains ---- */
@@ -198,6 +241,8 @@ split_use(VnQueue *q, VnRing *ring, const VnUsed *used, guint n)
 	q->avail = (guint16)(q->avail + n);
 	q->used = (guint16)(old + n);
 	vn_store16_release(&ring->used->idx, q->used);
+	if (vn_unlikely(ring->log))
+		log_used(q, ring, old, n);
 	return split_wants_signal(q, ring, old);
 }
 
@@ -270,13 +315,61 @@ packed_use(VnQueue *q, VnRing *ring, const VnUsed *used, guint n, gboolean one)
 	}
 	packed_step(&q->avail, &q->avail_wrap, descs, q->size);
 	vn_store16_release(&first->flags, first_flags);
+	if (vn_unlikely(ring->log))
+		log_used(q, ring, old, descs);
 	return packed_wants_signal(q, ring, old, q->used_wrap != old_wrap);
+}
+
+static gboolean
+uses_one(const VnQueue *q, gboolean read_only)
+{
+	return read_only && q->packed && q->in_order;
 }
 
 gboolean
 vn_ring_use(VnQueue *q, VnRing *ring, const VnUsed *used, guint n, gboolean read_only)
 {
-	if (!q->packed)
-		return split_use(q, ring, used, n);
-	return packed_use(q, ring, used, n, read_only && q->in_order);
+	return q->packed ? packed_use(q, ring, used, n, uses_one(q, read_only))
+			 : split_use(q, ring, used, n);
+}
+
+/* ---- Marks ---- */
+
+static void
+mark_store(VnQueue *q, guint n)
+{
+	guint64 at = vn_queue_avail(q) | (guint64)vn_queue_used(q) << 16;
+
+	__atomic_store_n(&q->mark->state, at | (guint64)n << 32, __ATOMIC_RELEASE);
+}
+
+void
+vn_ring_intend(VnQueue *q, const VnUsed *used, guint n, gboolean read_only)
+{
+	JfVirtioUsed *to;
+	guint count = 0;
+
+	if (vn_likely(!q->mark))
+		return;
+	to = q->mark->used;
+	if (uses_one(q, read_only)) {
+		for (guint i = 0; i < n; i++)
+			count += used[i].n_descs;
+		to[0] = (JfVirtioUsed){ .id = used[n - 1].id, .count = (guint16)count };
+		mark_store(q, 1);
+		return;
+	}
+	for (guint i = 0; i < n; i++)
+		to[i] = (JfVirtioUsed){ .id = used[i].id,
+					.count = q->packed ? used[i].n_descs : 1,
+					.len = used[i].len };
+	mark_store(q, n);
+}
+
+/* The compiler must not move what is published behind this. */
+void
+vn_ring_done(VnQueue *q)
+{
+	if (vn_unlikely(q->mark != NULL))
+		mark_store(q, 0);
 }

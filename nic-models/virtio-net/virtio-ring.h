@@ -44,6 +44,7 @@ gpointer vn_map_part(VnMap *map, guint64 address, guint64 len, guint align, gboo
 
 typedef struct VnRing {
 	VnMap map;
+	const JfDirtyLog *log; /* where to mark what is written; NULL: nobody migrates */
 	union {
 		const VirtqDesc *desc;
 		PvirtqDesc *packed;
@@ -243,8 +244,19 @@ typedef struct VnUsed {
 	guint32 len;
 } VnUsed;
 
+/* Most buffers of one call of vn_ring_use where a mark is kept. */
+#define VN_MARK_MAX JF_BATCH_MAX
+
+/* Notes in the queue's mark, if it has one, that vn_ring_use is to come for these, or that it came. */
+void vn_ring_intend(VnQueue *q, const VnUsed *used, guint n, gboolean read_only);
+void vn_ring_done(VnQueue *q);
 /* Gives `n` buffers back in one stroke and goes on behind them. Returns whether the driver wants to
  * know. `read_only`: nothing was written to any. */
 gboolean vn_ring_use(VnQueue *q, VnRing *ring, const VnUsed *used, guint n, gboolean read_only);
+
+/* Marks the first `len` bytes of pieces of guest memory as written. */
+void vn_ring_log_pieces(const VnRing *ring, const struct iovec *iov, guint64 len);
+/* The same for the device's event suppression. */
+void vn_ring_log_event(const VnQueue *q, const VnRing *ring);
 
 #endif

@@ -110,6 +110,7 @@ rx_gather(VnQueue *q, VnRing *ring, RxBatch *batch, guint64 need, struct iovec *
 	  const gboolean packed)
 {
 	const gboolean merge = (q->net->features & VIRTIO_NET_F_MRG_RXBUF) != 0;
+	const guint most = q->mark ? VN_MARK_MAX : USED_MAX;
 	guint first = batch->n_used, n_iov = 0, descs = 0;
 	VnCursor cursor = batch->cursor;
 	guint64 have = 0;
@@ -119,7 +120,7 @@ rx_gather(VnQueue *q, VnRing *ring, RxBatch *batch, guint64 need, struct iovec *
 		VnBuffer buffer;
 		VnTake take;
 
-		if (vn_unlikely(first + *n == USED_MAX || n_iov == PIECES_MAX))
+		if (vn_unlikely(first + *n == most || n_iov == PIECES_MAX))
 			return first > 0 ? RX_NO_ROOM : rx_lose(q);
 		if (vn_unlikely(*n > 0 && !merge))
 			return rx_lose(q);
@@ -148,11 +149,18 @@ rx_gather(VnQueue *q, VnRing *ring, RxBatch *batch, guint64 need, struct iovec *
 
 /* ---- Batches ---- */
 
+/* Nothing of the frames of a packed ring would be left to try again once their entries are gone; the
+ * entries of a split one stay until all are given back at once. */
 static void
 rx_flush(VnQueue *q, VnRing *ring, RxBatch *batch)
 {
-	if (batch->n_used > 0 && vn_ring_use(q, ring, batch->used, batch->n_used, FALSE))
+	if (batch->n_used == 0)
+		return;
+	if (q->packed)
+		vn_ring_intend(q, batch->used, batch->n_used, FALSE);
+	if (vn_ring_use(q, ring, batch->used, batch->n_used, FALSE))
 		vn_queue_signal(q);
+	vn_ring_done(q);
 	batch->n_used = 0;
 }
 
@@ -169,6 +177,8 @@ rx_frame(VnQueue *q, VnRing *ring, RxBatch *batch, const JfFrame *frame, const g
 		return result;
 	rx_account(used, n, need);
 	rx_copy(q, frame, pieces, n);
+	if (vn_unlikely(ring->log))
+		vn_ring_log_pieces(ring, pieces, need);
 	batch->n_used += n;
 	return RX_TAKEN;
 }

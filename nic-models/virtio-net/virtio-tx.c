@@ -194,11 +194,13 @@ tx_batch(VnQueue *q, VnRing *ring, gboolean *more)
 	}
 	if (vn_unlikely(q->notify))
 		vn_queue_set_notify(q, FALSE);
+	vn_ring_intend(q, batch.used, batch.n, TRUE);
 	sent = net->host->output(net->inst, 0, batch.frames, batch.n);
 	if (g_atomic_int_get(&net->n_rx) > 1)
 		vn_steer_learn(net, batch.frames, sent, q->index / 2u);
 	if (vn_likely(sent > 0) && vn_ring_use(q, ring, batch.used, sent, TRUE))
 		vn_queue_signal(q);
+	vn_ring_done(q);
 	if (vn_unlikely(sent < batch.n)) {
 		g_atomic_int_set(&q->refused, TRUE);
 		*more = FALSE;

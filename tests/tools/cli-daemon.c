@@ -424,6 +424,9 @@ test_completion(Home *home, gconstpointer data G_GNUC_UNUSED)
 	check_completion(home, "controlvm vm setl", "[setlinkstate1]");
 	check_completion(home, "controlvm vm setlinkstate1 o", "[on][off]");
 	check_completion(home, "inspect UDP", "[UDPTunnel]");
+	check_completion(home, "modifyvm vm --connector1 ta", "[tap]");
+	check_completion(home, "modifyvm vm --connector1 tap --connector-property1 netn",
+			 "[netns=]");
 	check_completion(home, "list runn", "[runningvms]");
 	check_completion(home, "modifyvm vm --ostype Debian_6", "[Debian_64]");
 	/* Tab never starts a daemon. */

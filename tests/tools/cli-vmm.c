@@ -167,6 +167,22 @@ test_no_cards(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 	check_line(fixture, VMM_ANY, "true", "true");
 }
 
+/* A card whose guest is the host's own stack has nothing for the VMM. */
+static void
+test_tap(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+	VmmCard *card = add_card(fixture, 1, "82540EM", "tap");
+
+	card->address[0] = '\0';
+	check_line(fixture, VMM_ANY, "QEMU", "QEMU" MONITOR " -nic none");
+	check_line(fixture, VMM_ANY, "true {mac1}", "true 08:00:27:00:00:01");
+	check_line(fixture, VMM_ANY, "true", "true");
+	check_refused(fixture, VMM_ANY, "true {socket1}", CLI_ERROR, CLI_ERROR_USAGE,
+		      "the connector 'tap' of card 1 has no socket");
+	add_card(fixture, 2, "virtio", "stream");
+	check_line(fixture, VMM_ANY, "QEMU", "QEMU" MONITOR STREAM("2", "virtio-net-pci"));
+}
+
 static void
 test_versions(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
@@ -407,6 +423,7 @@ main(int argc, char **argv)
 	ADD("/cli/vmm/notes", test_notes);
 	ADD("/cli/vmm/wrapped", test_wrapped);
 	ADD("/cli/vmm/no-cards", test_no_cards);
+	ADD("/cli/vmm/tap", test_tap);
 	ADD("/cli/vmm/versions", test_versions);
 	ADD("/cli/vmm/dgram", test_dgram);
 	ADD("/cli/vmm/qemu-refuses", test_qemu_refuses);

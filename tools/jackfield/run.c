@@ -182,7 +182,8 @@ on_card_changed(GDBusConnection *bus G_GNUC_UNUSED, const char *sender G_GNUC_UN
 
 		if (strcmp(card->path, path) != 0 || run->finishing)
 			continue;
-		if (g_variant_lookup(changed, "Link", "b", &card->link) && run->qmp)
+		if (g_variant_lookup(changed, "Link", "b", &card->link) && run->qmp &&
+		    vmm_card_is_wanted(card))
 			qmp_set_link(run->qmp, card->device, card->link);
 		if (g_variant_lookup(changed, "Error", "&s", &why) && *why)
 			note("NIC %u failed: %s", card->slot, why);
@@ -267,7 +268,8 @@ run_send_links(Run *run)
 	for (i = 0; run->qmp && i < run->cards->len; i++) {
 		const VmmCard *card = run->cards->pdata[i];
 
-		qmp_set_link(run->qmp, card->device, card->link);
+		if (vmm_card_is_wanted(card))
+			qmp_set_link(run->qmp, card->device, card->link);
 	}
 }
 

@@ -52,6 +52,24 @@ vmm_detect(char **args)
 	return find_qemu(args) ? VMM_QEMU : VMM_OTHER;
 }
 
+gboolean
+vmm_card_is_wanted(const VmmCard *card)
+{
+	return card->address && *card->address;
+}
+
+static gboolean
+is_any_wanted(const GPtrArray *cards)
+{
+	guint i;
+
+	for (i = 0; i < cards->len; i++) {
+		if (vmm_card_is_wanted(cards->pdata[i]))
+			return TRUE;
+	}
+	return FALSE;
+}
+
 /* ---- Placeholders ---- */
 
 static const VmmCard *
@@ -98,6 +116,11 @@ expand_one(const GMatchInfo *match, GString *text, gpointer data)
 	if (!card) {
 		usage_error(&expansion->error, "%s: the machine has no enabled card %u", whole,
 			    slot);
+		return TRUE;
+	}
+	if (strcmp(name, "socket") == 0 && !vmm_card_is_wanted(card)) {
+		usage_error(&expansion->error, "%s: the connector '%s' of card %u has no socket",
+			    whole, card->connector, slot);
 		return TRUE;
 	}
 	expansion->used[slot % SLOTS] = TRUE;
@@ -277,7 +300,7 @@ add_qemu_cards(GPtrArray *args, const char *program, const Expansion *expansion,
 	for (i = 0; added && i < expansion->cards->len; i++) {
 		const VmmCard *card = expansion->cards->pdata[i];
 
-		if (!expansion->used[card->slot % SLOTS])
+		if (vmm_card_is_wanted(card) && !expansion->used[card->slot % SLOTS])
 			added = add_qemu_card(args, card, &qemu, notes, error);
 	}
 	qemu_finish(&qemu);
@@ -292,7 +315,7 @@ add_qemu(GPtrArray *args, const char *program, const Expansion *expansion, int m
 	g_ptr_array_add(args, g_strdup_printf("socket,id=jackfield,fd=%d", monitor));
 	g_ptr_array_add(args, g_strdup("-qmp"));
 	g_ptr_array_add(args, g_strdup("chardev:jackfield"));
-	if (expansion->cards->len > 0)
+	if (is_any_wanted(expansion->cards))
 		return add_qemu_cards(args, program, expansion, notes, error);
 	/* Without a word about networks QEMU would make a card of its own. */
 	g_ptr_array_add(args, g_strdup("-nic"));
@@ -309,7 +332,7 @@ check_other(const char *program, const Expansion *expansion, GError **error)
 		if (expansion->used[i])
 			return TRUE;
 	}
-	if (expansion->cards->len == 0)
+	if (!is_any_wanted(expansion->cards))
 		return TRUE;
 	usage_error(error,
 		    "'%s' is no virtual machine monitor that jackfield knows. Put {socket1} where "

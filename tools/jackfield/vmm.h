@@ -25,6 +25,8 @@ typedef struct VmmCard {
 } VmmCard;
 
 void vmm_card_free(gpointer card);
+/* FALSE: its connector has no address, and nothing for the VMM to do (tap). */
+gboolean vmm_card_is_wanted(const VmmCard *card);
 
 /* VMM_QEMU or VMM_OTHER for a command line. */
 VmmKind vmm_detect(char **args);
