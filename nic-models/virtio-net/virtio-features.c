@@ -6,6 +6,13 @@
 #define GUEST_TSO (VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6)
 #define HOST_TSO (VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6)
 
+/* What is always there beside rings and frames. */
+#define VN_FEATURES_CONTROL                                                                     \
+	(VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | \
+	 VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_CTRL_VLAN | VIRTIO_NET_F_CTRL_MAC_ADDR |     \
+	 VIRTIO_NET_F_GUEST_ANNOUNCE | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS | VIRTIO_F_RING_RESET | \
+	 VIRTIO_NET_F_SPEED_DUPLEX)
+
 /* 5.1.3.1: each bit needs one of the others. */
 static const struct {
 	guint64 bit, needs;
@@ -26,6 +33,7 @@ static const struct {
 	{ VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_CTRL_VQ },
 	{ VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_VQ },
 	{ VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ },
+	{ VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, VIRTIO_NET_F_CTRL_VQ },
 };
 
 guint64
@@ -62,7 +70,7 @@ vn_features_offloads(guint64 features)
 guint64
 vn_features_configured(JfInstance *inst)
 {
-	guint64 features = VN_FEATURES_DATA;
+	guint64 features = VN_FEATURES_DATA | VN_FEATURES_CONTROL;
 
 	if (!jf_property_bool(inst, "checksum"))
 		features &= ~(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM);
@@ -76,14 +84,25 @@ vn_features_configured(JfInstance *inst)
 		features &= ~VIRTIO_F_RING_PACKED;
 	if (!jf_property_bool(inst, "in-order"))
 		features &= ~VIRTIO_F_IN_ORDER;
+	if (jf_property_int(inst, "queues") > 1)
+		features |= VIRTIO_NET_F_MQ;
+	if (jf_property_int(inst, "mtu") > 0)
+		features |= VIRTIO_NET_F_MTU;
 	for (guint64 bit; (bit = vn_features_lacking(features));)
 		features &= ~bit;
 	return features;
 }
 
 void
+vn_features_set_guest(VirtioNet *net, guint64 guest)
+{
+	net->guest = guest;
+	net->host->set_offloads(net->inst, 0, vn_features_offloads(guest));
+}
+
+void
 vn_features_set(VirtioNet *net, guint64 features)
 {
 	net->features = features;
-	net->host->set_offloads(net->inst, 0, vn_features_offloads(features));
+	vn_features_set_guest(net, features & VN_FEATURES_GUEST);
 }

@@ -30,7 +30,7 @@ iface_take(JfInstance *inst, const JfVirtioCallbacks *callbacks, gpointer data, 
 			    inst->name);
 		return FALSE;
 	}
-	vn_net_reset(net);
+	vn_transport_reset(net);
 	vn_rx_lock_all(net);
 	net->callbacks = (JfVirtioCallbacks){ 0 };
 	memcpy(&net->callbacks, callbacks, MIN(callbacks->struct_size, sizeof net->callbacks));
@@ -47,7 +47,7 @@ iface_release(JfInstance *inst)
 
 	if (!net->taken)
 		return;
-	vn_net_reset(net);
+	vn_transport_reset(net);
 	net->taken = FALSE;
 	net->callbacks = (JfVirtioCallbacks){ 0 };
 }

@@ -11,6 +11,9 @@
 #include <jackfield/state.h>
 #include <string.h>
 
+#define MTU_MIN 68u          /* RFC 791 */
+#define SPEED_DEFAULT 10000u /* Mbit/s */
+
 static const JfPropSpec props[] = {
 	{
 		.name = "queues",
@@ -51,8 +54,63 @@ static const JfPropSpec props[] = {
 		.def = "on",
 		.blurb = "Say that buffers are used in the order of the ring (IN_ORDER).",
 	},
+	{
+		.name = "ring-size",
+		.type = JF_PROP_INT,
+		.def = "256",
+		.min = 8,
+		.max = JF_VIRTIO_RING_MAX,
+		.blurb = "Most entries of a ring, a power of two; old drivers fail beyond 256 or "
+			 "1024.",
+	},
+	{
+		.name = "mtu",
+		.type = JF_PROP_INT,
+		.def = "0",
+		.max = 65535,
+		.blurb = "MTU that the guest's driver is told to use, 68 at least; 0 leaves it to "
+			 "the guest.",
+	},
+	{
+		.name = "speed",
+		.type = JF_PROP_INT,
+		.def = "0",
+		.max = 1000000,
+		.blurb = "Speed that the driver reports, in Mbit/s; 0 is the card's line speed or "
+			 "10000.",
+	},
 	{ .name = NULL },
 };
+
+/* FALSE with an error: a combination or a value that the property table cannot express. */
+static gboolean
+net_configure(VirtioNet *net, const JfCardInfo *card, GError **error)
+{
+	guint ring_size = (guint)jf_property_int(net->inst, "ring-size");
+	guint mtu = (guint)jf_property_int(net->inst, "mtu");
+
+	if (ring_size & (ring_size - 1)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+			    "%s: ring-size %u is no power of two (8, 16, ... %u)", net->inst->name,
+			    ring_size, JF_VIRTIO_RING_MAX);
+		return FALSE;
+	}
+	if (mtu > 0 && mtu < MTU_MIN) {
+		g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+			    "%s: mtu %u; valid are 0 (not said) and %u to 65535", net->inst->name,
+			    mtu, MTU_MIN);
+		return FALSE;
+	}
+	net->ring_size = (guint16)ring_size;
+	net->mtu = (guint16)mtu;
+	net->speed = (guint32)jf_property_int(net->inst, "speed");
+	if (net->speed == 0)
+		net->speed = card->line_speed ? card->line_speed / 1000 : SPEED_DEFAULT;
+	net->pairs_max = (guint)jf_property_int(net->inst, "queues");
+	net->offered = vn_features_configured(net->inst);
+	memcpy(net->mac, card->mac, sizeof net->mac);
+	return TRUE;
+}
 
 void
 vn_net_reset(VirtioNet *net)
@@ -61,19 +119,26 @@ vn_net_reset(VirtioNet *net)
 		vn_queue_stop(&net->queues[i], NULL);
 		vn_queue_enable(&net->queues[i], FALSE);
 	}
+	vn_queue_stop(&net->ctrl, NULL);
 	vn_features_set(net, 0);
+	net->pairs = 1;
+	vn_rx_lock_all(net);
+	vn_filter_reset(&net->filter, net->mac, FALSE);
+	vn_filter_update(&net->filter);
+	vn_rx_unlock_all(net);
 	vn_steer_update(net);
 }
 
 static gboolean
 net_init(JfInstance *inst, GError **error)
 {
+	const JfCardInfo *card = inst->host->query(inst, JF_CARD_IID);
 	VirtioNet *net = inst->priv;
 
 	net->inst = inst;
 	net->host = inst->host;
 	net->pci = net->host->query(inst, JF_PCI_HOST_IID);
-	if (!net->pci || !net->host->query(inst, JF_CARD_IID)) {
+	if (!net->pci || !card) {
 		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
 			    "%s: a model needs a host with guest memory", inst->name);
 		return FALSE;
@@ -81,9 +146,12 @@ net_init(JfInstance *inst, GError **error)
 	net->rx_too_long = net->host->counter(inst, "rx-too-long");
 	net->rx_not_ready = net->host->counter(inst, "rx-not-ready");
 	net->broken = net->host->counter(inst, "rings-broken");
-	net->pairs_max = (guint)jf_property_int(inst, "queues");
-	net->offered = vn_features_configured(inst);
 	vn_queues_init(net);
+	pthread_mutex_init(&net->isr_lock, NULL);
+	if (!net_configure(net, card, error))
+		return FALSE;
+	vn_pci_init(net);
+	vn_transport_init(net);
 	return TRUE;
 }
 
@@ -92,7 +160,10 @@ net_finish(JfInstance *inst)
 {
 	VirtioNet *net = inst->priv;
 
+	if (!net->ctrl.net)
+		return;
 	vn_queues_finish(net);
+	pthread_mutex_destroy(&net->isr_lock);
 	g_free(net->bounce);
 }
 
@@ -134,6 +205,8 @@ net_query(JfInstance *inst, const char *iid)
 	(void)inst;
 	if (strcmp(iid, JF_PCI_IID) == 0)
 		return &vn_pci;
+	if (strcmp(iid, JF_STATE_IID) == 0)
+		return &vn_state;
 	if (strcmp(iid, JF_VIRTIO_IID) == 0)
 		return &vn_interface;
 	return NULL;
@@ -153,6 +226,7 @@ static const JfDriver virtio_driver = {
 	.stop = net_stop,
 	.input = vn_input,
 	.resume = net_resume,
+	.link = vn_link,
 	.query = net_query,
 };
 

@@ -15,10 +15,12 @@
 #include <jackfield/virtio.h>
 #include <pthread.h>
 
+#include "virtio-filter.h"
 #include "virtio-spec.h"
 
 #define VN_PAIRS_MAX JF_VIRTIO_PAIRS_MAX
 #define VN_DATA_QUEUES (2u * VN_PAIRS_MAX)
+#define VN_QUEUES_MAX (VN_DATA_QUEUES + 1u)
 /* Most descriptors of one chain, also in an indirect table: more than any driver uses. */
 #define VN_CHAIN_MAX 1024u
 
@@ -34,6 +36,7 @@ typedef struct VnQueue {
 
 	/* Set by start. */
 	gboolean started;
+	guint16 vector; /* atomic, little-endian: its MSI-X vector */
 	gboolean packed, event_idx, in_order, indirect;
 	guint8 hdr_len;
 	guint32 size;
@@ -55,6 +58,19 @@ typedef struct VnQueue {
 	pthread_mutex_t lock; /* of a receive queue, for all of the above */
 } VnQueue;
 
+/* A queue as its registers say. */
+typedef struct VnPciQueue {
+	guint16 size, vector;
+	gboolean enabled;
+	guint64 desc, driver, device;
+} VnPciQueue;
+
+/* The registers of the PCI_CFG capability. */
+typedef struct VnPciWindow {
+	guint8 bar;
+	guint32 offset, length;
+} VnPciWindow;
+
 typedef enum {
 	VN_BUSY,  /* rings are polled; drivers need not notify */
 	VN_ARMED, /* notifications are on; one more look is due */
@@ -66,14 +82,25 @@ struct VirtioNet {
 	const JfHost *host;
 	const JfPciHost *pci;
 
-	guint64 offered;  /* features of the card as configured */
-	guint64 features; /* negotiated */
+	/* As configured. */
+	guint64 offered;
 	guint pairs_max;
+	guint16 ring_size, mtu; /* mtu 0: not said */
+	guint32 speed;          /* Mbit/s */
+	guint8 mac[6];
+
+	guint64 features; /* negotiated */
+	guint64 guest;    /* of these, the offloads that the driver takes now */
+	guint pairs;      /* in use */
+	VnFilter filter;
+	gboolean link;     /* the line as the host says */
+	gboolean announce; /* the driver is asked to announce itself */
+
 	gint n_rx;                     /* atomic: receive queues that are active... */
 	guint8 rx_pairs[VN_PAIRS_MAX]; /* ...and whose they are */
 	guint8 flows[256];             /* the pair that a flow was last sent on, by its hash */
 
-	VnQueue queues[VN_DATA_QUEUES];
+	VnQueue queues[VN_DATA_QUEUES], ctrl;
 	guint n_started;
 
 	gboolean running; /* between start and stop */
@@ -82,6 +109,18 @@ struct VirtioNet {
 	guint quiet;     /* polls in a row that found nothing */
 	gboolean woken;  /* a post is on its way */
 	guint8 *bounce;  /* for a frame in more pieces than a JfFrame has */
+
+	/* The PCI side. */
+	JfPciInfo info;
+	VnPciQueue regs[VN_QUEUES_MAX];
+	VnPciWindow window;
+	guint64 driver_features;
+	guint32 device_feature_select, driver_feature_select;
+	guint16 queue_select, config_vector;
+	guint8 status, config_generation;
+	guint8 isr; /* under isr_lock */
+	pthread_mutex_t isr_lock;
+	gint any_broken; /* atomic */
 
 	gboolean taken; /* by jf.virtio/1 */
 	JfVirtioCallbacks callbacks;
@@ -95,6 +134,8 @@ void vn_queues_init(VirtioNet *net);
 void vn_queues_finish(VirtioNet *net);
 /* Checks and takes over where the ring lies; *at is borrowed. VALUE, STATE. */
 gboolean vn_queue_start(VnQueue *q, const JfVirtioRing *at, GError **error);
+/* The same without a look at the memory, which may come later. FALSE: size or index is wrong. */
+gboolean vn_queue_resume(VnQueue *q, const JfVirtioRing *at);
 /* FALSE: it was not started. */
 gboolean vn_queue_stop(VnQueue *q, JfVirtioRing *at);
 void vn_queue_enable(VnQueue *q, gboolean enable);
@@ -114,6 +155,10 @@ void vn_rx_unlock_all(VirtioNet *net);
 	 VIRTIO_NET_F_GUEST_USO6 | VIRTIO_NET_F_HOST_USO | VIRTIO_F_ANY_LAYOUT |                   \
 	 VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | \
 	 VIRTIO_F_IN_ORDER)
+#define VN_FEATURES_GUEST                                                              \
+	(VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | \
+	 VIRTIO_NET_F_GUEST_ECN | VIRTIO_NET_F_GUEST_UFO | VIRTIO_NET_F_GUEST_USO4 |   \
+	 VIRTIO_NET_F_GUEST_USO6)
 guint64 vn_features_configured(JfInstance *inst);
 /* The first bit of `features` that lacks another one that it needs, 0: none. */
 guint64 vn_features_lacking(guint64 features);
@@ -121,6 +166,8 @@ guint64 vn_features_lacking(guint64 features);
 guint32 vn_features_offloads(guint64 features);
 /* Also tells the host what input takes. */
 void vn_features_set(VirtioNet *net, guint64 features);
+/* Some of the negotiated VN_FEATURES_GUEST. */
+void vn_features_set_guest(VirtioNet *net, guint64 guest);
 
 /* virtio-tx.c: frames sent, 0: none waits or there is no room for them. */
 guint vn_tx_run(VnQueue *q);
@@ -157,6 +204,57 @@ void vn_net_reset(VirtioNet *net);
 
 /* virtio-pci.c */
 extern const JfPci vn_pci;
+void vn_pci_init(VirtioNet *net);
+
+/* virtio-legacy.c, virtio-modern.c: the BARs. */
+#define VN_PAGE 4096u
+#define VN_MODERN_COMMON 0u
+#define VN_MODERN_ISR (1u * VN_PAGE)
+#define VN_MODERN_DEVICE (2u * VN_PAGE)
+#define VN_MODERN_NOTIFY (3u * VN_PAGE)
+#define VN_MODERN_SIZE (4u * VN_PAGE)
+#define VN_NOTIFY_STEP 4u
+guint64 vn_legacy_read(VirtioNet *net, guint at, guint size);
+void vn_legacy_write(VirtioNet *net, guint at, guint size, guint64 value);
+guint64 vn_modern_read(VirtioNet *net, guint at, guint size);
+void vn_modern_write(VirtioNet *net, guint at, guint size, guint64 value);
+
+/* virtio-config.c */
+guint64 vn_config_read(VirtioNet *net, guint at, guint size);
+void vn_config_write(VirtioNet *net, guint at, guint size, guint64 value);
+void vn_link(JfInstance *inst, guint port, gboolean up);
+
+/* virtio-transport.c */
+void vn_transport_init(VirtioNet *net);
+void vn_transport_reset(VirtioNet *net);
+guint vn_transport_n_queues(const VirtioNet *net);
+/* The control queue follows the last data queue: of all that there are with MQ, else of one pair. */
+guint vn_transport_ctrl_index(const VirtioNet *net);
+/* NULL: no queue has this number. */
+VnQueue *vn_transport_queue(VirtioNet *net, guint index);
+void vn_transport_queue_enable(VirtioNet *net, guint index);
+void vn_transport_queue_reset(VirtioNet *net, guint index);
+void vn_transport_set_vector(VirtioNet *net, guint index, guint16 vector);
+void vn_transport_set_config_vector(VirtioNet *net, guint16 vector);
+void vn_transport_set_pairs(VirtioNet *net, guint pairs);
+void vn_transport_notify(VirtioNet *net, guint index);
+void vn_transport_legacy_features(VirtioNet *net, guint32 bits);
+void vn_transport_set_status(VirtioNet *net, guint8 status);
+guint8 vn_transport_read_isr(VirtioNet *net);
+void vn_transport_config_changed(VirtioNet *net);
+/* [any thread] */
+void vn_transport_signal(VnQueue *q);
+void vn_transport_broken(VnQueue *q);
+/* Registers and places as they were saved. */
+void vn_transport_restore_queue(VirtioNet *net, guint index, gboolean started, guint16 avail,
+				guint16 used);
+void vn_transport_restore_isr(VirtioNet *net, guint8 isr);
+
+/* virtio-ctrl.c: runs the commands that wait. */
+void vn_ctrl_run(VirtioNet *net);
+
+/* virtio-state.c */
+extern const struct JfState vn_state;
 
 /* virtio-interface.c */
 extern const JfVirtio vn_interface;

@@ -71,7 +71,9 @@ vn_queue_signal(VnQueue *q)
 {
 	VirtioNet *net = q->net;
 
-	if (net->taken && net->callbacks.notify)
+	if (!net->taken)
+		vn_transport_signal(q);
+	else if (net->callbacks.notify)
 		net->callbacks.notify(net->callback_data, q->index);
 }
 

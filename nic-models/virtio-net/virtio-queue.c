@@ -21,6 +21,8 @@ vn_queues_init(VirtioNet *net)
 		q->is_rx = i % 2 == 0;
 		pthread_mutex_init(&q->lock, NULL);
 	}
+	net->ctrl.net = net;
+	net->ctrl.index = VN_DATA_QUEUES;
 }
 
 void
@@ -65,20 +67,26 @@ vn_rx_unlock_all(VirtioNet *net)
 	net->pci->dma_leave(net->inst);
 }
 
-/* The queue as it would be, not started. */
+/* Where a ring may begin. */
 static gboolean
-queue_set_up(VnQueue *q, const JfVirtioRing *at, GError **error)
+place_is_valid(const JfVirtioRing *at, gboolean packed)
+{
+	if (at->size < 1 || at->size > JF_VIRTIO_RING_MAX)
+		return FALSE;
+	if (packed)
+		return (at->avail & 0x7fff) < at->size && (at->used & 0x7fff) < at->size;
+	return (at->size & (at->size - 1)) == 0;
+}
+
+/* The queue as it is going to be, not started. */
+static gboolean
+queue_set_up(VnQueue *q, const JfVirtioRing *at)
 {
 	guint64 features = q->net->features;
 	gboolean packed = (features & VIRTIO_F_RING_PACKED) != 0;
 
-	if (at->size < 1 || at->size > JF_VIRTIO_RING_MAX ||
-	    (!packed && (at->size & (at->size - 1)))) {
-		g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
-			    "queue %u: size %u; valid are 1 to %u, powers of two for a split ring",
-			    q->index, at->size, JF_VIRTIO_RING_MAX);
+	if (!place_is_valid(at, packed))
 		return FALSE;
-	}
 	q->packed = packed;
 	q->event_idx = (features & VIRTIO_F_EVENT_IDX) != 0;
 	q->in_order = (features & VIRTIO_F_IN_ORDER) != 0;
@@ -95,15 +103,11 @@ queue_set_up(VnQueue *q, const JfVirtioRing *at, GError **error)
 	q->used = packed ? at->used & 0x7fff : at->used;
 	q->avail_wrap = at->avail >> 15;
 	q->used_wrap = at->used >> 15;
+	q->end = q->avail;
+	q->end_wrap = q->avail_wrap;
 	q->broken = FALSE;
 	q->notify = FALSE;
 	q->refused = FALSE;
-	if (packed && (q->avail >= q->size || q->used >= q->size)) {
-		g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
-			    "queue %u: index %u/%u is not within its %u entries", q->index,
-			    q->avail, q->used, q->size);
-		return FALSE;
-	}
 	return TRUE;
 }
 
@@ -121,10 +125,19 @@ queue_check_memory(VnQueue *q, GError **error)
 	return FALSE;
 }
 
+static void
+queue_is_started(VnQueue *q)
+{
+	if (q->net->n_started++ == 0)
+		vn_poll_begin(q->net);
+	if (q->enabled)
+		vn_queue_enable(q, TRUE);
+}
+
 gboolean
 vn_queue_start(VnQueue *q, const JfVirtioRing *at, GError **error)
 {
-	gboolean ok;
+	gboolean ok, placed;
 
 	if (q->started) {
 		g_set_error(error, JF_ERROR, JF_ERROR_STATE, "queue %u is started already",
@@ -132,19 +145,39 @@ vn_queue_start(VnQueue *q, const JfVirtioRing *at, GError **error)
 		return FALSE;
 	}
 	queue_lock(q);
-	ok = queue_set_up(q, at, error) && queue_check_memory(q, error);
+	placed = queue_set_up(q, at);
+	ok = placed && queue_check_memory(q, error);
 	if (ok) {
 		q->started = TRUE;
 		vn_queue_set_notify(q, FALSE);
 	}
 	queue_unlock(q);
-	if (!ok)
-		return FALSE;
-	if (q->net->n_started++ == 0)
-		vn_poll_begin(q->net);
-	if (q->enabled)
-		vn_queue_enable(q, TRUE);
-	return TRUE;
+	if (!placed)
+		g_set_error(
+			error, JF_ERROR, JF_ERROR_VALUE,
+			"queue %u: size %u or index %u/%u; valid are 1 to %u entries, powers of "
+			"two for a split ring, and in a packed one an index within",
+			q->index, at->size, at->avail, at->used, JF_VIRTIO_RING_MAX);
+	if (ok)
+		queue_is_started(q);
+	return ok;
+}
+
+gboolean
+vn_queue_resume(VnQueue *q, const JfVirtioRing *at)
+{
+	gboolean ok;
+
+	queue_lock(q);
+	ok = queue_set_up(q, at);
+	if (ok) {
+		q->started = TRUE;
+		vn_queue_set_notify(q, q == &q->net->ctrl);
+	}
+	queue_unlock(q);
+	if (ok)
+		queue_is_started(q);
+	return ok;
 }
 
 gboolean
@@ -209,4 +242,6 @@ vn_queue_break(VnQueue *q)
 	jf_count(net->broken, 1);
 	if (net->taken && net->callbacks.broken)
 		net->callbacks.broken(net->callback_data, q->index);
+	if (!net->taken)
+		vn_transport_broken(q);
 }

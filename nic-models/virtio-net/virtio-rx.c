@@ -38,7 +38,7 @@ rx_header(const VnQueue *q, const JfFrame *frame, guint n_buffers, VirtioNetHdr 
 		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		hdr->csum_start = GUINT16_TO_LE(frame->csum_start);
 		hdr->csum_offset = GUINT16_TO_LE(frame->csum_offset);
-	} else if (q->net->features & VIRTIO_NET_F_GUEST_CSUM) {
+	} else if (q->net->guest & VIRTIO_NET_F_GUEST_CSUM) {
 		hdr->flags = VIRTIO_NET_HDR_F_DATA_VALID;
 	}
 	if (frame->gso_type == JF_GSO_NONE)
@@ -186,6 +186,7 @@ rx_frame(VnQueue *q, VnRing *ring, RxBatch *batch, const JfFrame *frame, const g
 VN_INLINE guint
 rx_frames(VnQueue *q, VnRing *ring, const JfFrame *frames, guint n, const gboolean packed)
 {
+	const VnFilter *filter = &q->net->filter;
 	RxResult result = RX_TAKEN;
 	RxBatch batch;
 	guint i = 0;
@@ -197,6 +198,8 @@ rx_frames(VnQueue *q, VnRing *ring, const JfFrame *frames, guint n, const gboole
 			break;
 		}
 		for (; i < n; i++) {
+			if (vn_unlikely(filter->active) && !vn_filter_accepts(filter, &frames[i]))
+				continue;
 			result = rx_frame(q, ring, &batch, &frames[i], packed);
 			if (result != RX_TAKEN)
 				break;

@@ -47,6 +47,16 @@
 #define VIRTIO_NET_F_HOST_USO VN_BIT(56)
 #define VIRTIO_NET_F_SPEED_DUPLEX VN_BIT(63)
 
+/* Device status: 2.1 */
+#define VIRTIO_STATUS_DRIVER_OK 4u
+#define VIRTIO_STATUS_FEATURES_OK 8u
+#define VIRTIO_STATUS_NEEDS_RESET 64u
+
+/* 4.1.4.5, 4.1.5.1.2 */
+#define VIRTIO_ISR_QUEUE 1u
+#define VIRTIO_ISR_CONFIG 2u
+#define VIRTIO_MSI_NO_VECTOR 0xffffu
+
 /* 2.7.5 */
 #define VIRTQ_DESC_F_NEXT 1u
 #define VIRTQ_DESC_F_WRITE 2u
