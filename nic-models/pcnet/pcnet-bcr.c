@@ -98,6 +98,7 @@ pcnet_phy_reset(Pcnet *p)
 	p->phy[PHY_ID1] = 0x0022;
 	p->phy[PHY_ID2] = 0x561b;
 	p->phy[PHY_ANAR] = ANAR_RESET;
+	p->link_latched = FALSE;
 	pcnet_phy_link(p);
 }
 
@@ -120,12 +121,6 @@ pcnet_phy_link(Pcnet *p)
 	p->phy[PHY_DIAGNOSTIC] = DIAGNOSTIC_100 | DIAGNOSTIC_DUPLEX;
 }
 
-gboolean
-pcnet_phy_has_link(const Pcnet *p)
-{
-	return (p->phy[PHY_BMSR] & BMSR_LINK) != 0;
-}
-
 static void
 phy_write(Pcnet *p, guint reg, guint16 value)
 {
@@ -145,10 +140,21 @@ phy_is_addressed(const Pcnet *p)
 	return (p->bcr[BCR_MIIADD] >> 5 & 0x1f) == 0;
 }
 
+/* A link that was down says so once, even if it is up again (IEEE 802.3, 22.2.4.2.13). */
 static guint16
-mii_read(const Pcnet *p)
+mii_read(Pcnet *p)
 {
-	return phy_is_addressed(p) ? p->phy[p->bcr[BCR_MIIADD] & 0x1f] : 0xffff;
+	guint reg = p->bcr[BCR_MIIADD] & 0x1f;
+	guint16 value;
+
+	if (!phy_is_addressed(p))
+		return 0xffff;
+	value = p->phy[reg];
+	if (reg == PHY_BMSR && p->link_latched) {
+		value &= (guint16)~BMSR_LINK;
+		p->link_latched = FALSE;
+	}
+	return value;
 }
 
 /* The link LED's bit 15 mirrors what the LED shows; LNKSTE is bit 6. */
@@ -174,13 +180,21 @@ pcnet_bcr_read(Pcnet *p, guint reg)
 	return p->bcr[reg];
 }
 
+void
+pcnet_soft_timer_set(Pcnet *p)
+{
+	guint value = p->bcr[BCR_STVAL];
+
+	p->soft_ns = 12800ull * (value ? value : 0x10000u); /* 12.8 us each */
+}
+
 static void
 bcr973_write(Pcnet *p, guint reg, guint16 value)
 {
 	switch (reg) {
 	case BCR_STVAL:
 		p->bcr[reg] = value;
-		p->soft_ns = 12800ull * (value ? value : 0x10000u); /* 12.8 us each */
+		pcnet_soft_timer_set(p);
 		pcnet_soft_timer_arm(p);
 		break;
 	case BCR_MIICAS:

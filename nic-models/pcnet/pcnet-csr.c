@@ -42,8 +42,8 @@ csr_stop(Pcnet *p)
 	p->csr[4] &= (guint16)~CSR4_CLEARED;
 	p->csr[5] &= (guint16) ~(CSR5_EVENTS | CSR5_SPND);
 	p->csr[7] &= (guint16) ~(CSR7_EVENTS | CSR7_RDMD);
-	p->tint_unseen = FALSE;
-	pcnet_tx_abort(p);
+	p->tint_unseen = p->init_waits = FALSE;
+	pcnet_rx_forget(p);
 	pcnet_update_irq(p);
 }
 
@@ -64,7 +64,9 @@ pcnet_reset(Pcnet *p, gboolean hard)
 	p->csr[103] = 0x0105;
 	p->csr[125] = 0x603c;
 	p->rap = 0;
-	p->stalled = p->soft_ns = 0;
+	p->soft_ns = p->poll_at = p->poll_ns = 0;
+	p->tx_demands = p->tx_polled = FALSE;
+	p->runts = 0;
 	if (hard) {
 		pcnet_bcr_reset(p);
 		pcnet_phy_reset(p);
@@ -87,19 +89,24 @@ csr_start(Pcnet *p)
 		p->csr[0] |= CSR0_TXON;
 	if (!(p->csr[15] & MODE_DRX))
 		p->csr[0] |= CSR0_RXON;
+	p->tx_demands = p->tx_polled = FALSE;
+	p->poll_ns = 0;
+	pcnet_rx_start(p);
 	pcnet_transmit_soon(p);
-	pcnet_rx_poll(p);
 }
 
-static void
-csr_init(Pcnet *p)
+void
+pcnet_csr_init(Pcnet *p)
 {
+	gboolean done;
+
 	p->csr[0] &= (guint16)~CSR0_STOP;
 	p->csr[0] |= CSR0_INIT;
-	if (pcnet_init_block(p))
-		pcnet_event(p, CSR0_IDON);
-	else
-		pcnet_event(p, CSR0_MERR);
+	p->pci->dma_enter(p->inst);
+	done = pcnet_init_block(p);
+	p->pci->dma_leave(p->inst);
+	p->init_waits = !done;
+	pcnet_event(p, done ? CSR0_IDON : CSR0_MERR);
 }
 
 static void
@@ -118,14 +125,16 @@ csr0_write(Pcnet *p, guint16 value)
 	}
 	p->csr[0] = (guint16)((p->csr[0] & ~CSR0_IENA) | (value & CSR0_IENA));
 	if ((value & CSR0_INIT) && !(p->csr[0] & CSR0_INIT))
-		csr_init(p);
+		pcnet_csr_init(p);
 	if ((value & CSR0_STRT) && !(p->csr[0] & CSR0_STRT))
 		csr_start(p);
 	if ((value & CSR0_TDMD) && (p->csr[0] & CSR0_TXON)) {
 		p->csr[0] |= CSR0_TDMD;
+		p->tx_demands = TRUE;
 		pcnet_transmit_soon(p);
 	}
 	pcnet_update_irq(p);
+	pcnet_rx_poll(p);
 }
 
 static void
@@ -198,6 +207,7 @@ pcnet_csr_write(Pcnet *p, guint reg, guint16 value)
 	case 3:
 		p->csr[3] = value & CSR3_WRITABLE;
 		pcnet_update_irq(p);
+		pcnet_rx_poll(p);
 		return;
 	case 4:
 		csr4_write(p, value);
@@ -239,6 +249,18 @@ pcnet_csr_read(Pcnet *p, guint reg)
 	case 16:
 	case 17:
 		return p->csr[reg - 15];
+	case 26: /* next and current receive, next and current transmit descriptor */
+	case 27:
+		return (guint16)(pcnet_rx_address(p, 1) >> (reg == 27 ? 16 : 0));
+	case 28:
+	case 29:
+		return (guint16)(pcnet_rx_address(p, 0) >> (reg == 29 ? 16 : 0));
+	case 32:
+	case 33:
+		return (guint16)(pcnet_tx_address(p, 1) >> (reg == 33 ? 16 : 0));
+	case 34:
+	case 35:
+		return (guint16)(pcnet_tx_address(p, 0) >> (reg == 35 ? 16 : 0));
 	case 58:
 		return pcnet_bcr_read(p, BCR_SWS);
 	default:

@@ -51,12 +51,18 @@ structure_address(const Pcnet *p, guint low)
 	return pcnet_is_32bit(p) ? address : wide_address(p, address);
 }
 
+static void
+bus_error(Pcnet *p)
+{
+	jf_count(p->dma_errors, 1);
+}
+
 static gboolean
 memory_read(Pcnet *p, guint32 address, gpointer dst, guint len)
 {
 	if (p->pci->dma_read(p->inst, address, dst, len))
 		return TRUE;
-	jf_count(p->dma_errors, 1);
+	bus_error(p);
 	return FALSE;
 }
 
@@ -142,14 +148,56 @@ descriptor_size(const Pcnet *p)
 	return pcnet_is_32bit(p) ? 16 : 8;
 }
 
-static gboolean
-descriptor_load(Pcnet *p, guint32 base, guint index, PcnetDescriptor *d)
+/* Index of the descriptor `ahead` of the current one: the counter runs from -length to -1. */
+static guint
+ring_index(guint16 counter, guint16 complement, guint ahead)
 {
-	guint8 raw[16];
-	guint style = p->bcr[BCR_SWS] & 0xff;
+	guint current = (guint16)(counter - complement);
 
-	d->address = base + index * descriptor_size(p);
-	if (!memory_read(p, d->address, raw, descriptor_size(p)))
+	return (current + ahead) % ring_len(complement);
+}
+
+guint32
+pcnet_rx_address(const Pcnet *p, guint ahead)
+{
+	return structure_address(p, 24) +
+	       ring_index(p->csr[72], p->csr[76], ahead) * descriptor_size(p);
+}
+
+guint32
+pcnet_tx_address(const Pcnet *p, guint ahead)
+{
+	return structure_address(p, 30) +
+	       ring_index(p->csr[74], p->csr[78], ahead) * descriptor_size(p);
+}
+
+void
+pcnet_rx_advance(Pcnet *p)
+{
+	p->csr[72]++;
+	if (p->csr[72] == 0)
+		p->csr[72] = p->csr[76];
+}
+
+void
+pcnet_tx_advance(Pcnet *p)
+{
+	p->csr[74]++;
+	if (p->csr[74] == 0)
+		p->csr[74] = p->csr[78];
+}
+
+static gboolean
+descriptor_load(Pcnet *p, guint32 address, PcnetDescriptor *d)
+{
+	guint style = p->bcr[BCR_SWS] & 0xff, size = descriptor_size(p);
+	gconstpointer there = p->pci->dma_map(p->inst, address, size, FALSE);
+	guint8 raw[16];
+
+	d->address = address;
+	if (there)
+		memcpy(raw, there, size);
+	else if (!memory_read(p, address, raw, size))
 		return FALSE;
 	if (!pcnet_is_32bit(p)) {
 		d->buffer = wide_address(p, le32(raw));
@@ -170,7 +218,7 @@ memory_write(Pcnet *p, guint32 address, const guint8 *src, guint len)
 {
 	if (p->pci->dma_write(p->inst, address, src, len))
 		return TRUE;
-	jf_count(p->dma_errors, 1);
+	bus_error(p);
 	return FALSE;
 }
 
@@ -198,15 +246,15 @@ descriptor_store(Pcnet *p, const PcnetDescriptor *d, gboolean transmit)
 }
 
 gboolean
-pcnet_rx_load(Pcnet *p, guint index, PcnetDescriptor *d)
+pcnet_rx_load(Pcnet *p, guint ahead, PcnetDescriptor *d)
 {
-	return descriptor_load(p, structure_address(p, 24), index, d);
+	return descriptor_load(p, pcnet_rx_address(p, ahead), d);
 }
 
 gboolean
-pcnet_tx_load(Pcnet *p, guint index, PcnetDescriptor *d)
+pcnet_tx_load(Pcnet *p, guint ahead, PcnetDescriptor *d)
 {
-	return descriptor_load(p, structure_address(p, 30), index, d);
+	return descriptor_load(p, pcnet_tx_address(p, ahead), d);
 }
 
 gboolean

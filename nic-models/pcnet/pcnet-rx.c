@@ -4,15 +4,20 @@
  *
  * A frame that finds no descriptor is left with the sender for MISS_DELAY, because a guest under
  * emulation is late more often than it is lost; after that it is missed as on the wire (CSR0.MISS,
- * CSR112). The chip is not told when the driver gives descriptors back, so it looks again.
+ * CSR112). The chip is not told when the driver gives descriptors back, so it looks again: soon by
+ * itself, and at every write to CSR0 or CSR3, with which drivers end the work on an interrupt.
+ *
+ * Solaris gives the chip so few buffers (128 of 128 bytes) that it always misses frames, and sets the
+ * chip up anew after every CSR0.MISS; with a ring of less than MISS_LOUD bytes it is not told.
  */
 #include "pcnet.h"
 
 #include <string.h>
 #include <zlib.h>
 
-#define MISS_DELAY (10 * 1000 * 1000ull)
+#define MISS_DELAY (100 * 1000 * 1000ull)
 #define RETRY_DELAY (500 * 1000ull)
+#define MISS_LOUD 32768u
 
 /* The logical address filter takes the upper six bits of the CRC of the destination, bit-reversed
  * as it leaves the shift register. Data sheet, "Logical Address Filter". */
@@ -64,20 +69,6 @@ address_match(const Pcnet *p, const guint8 *dst, guint16 *how)
 	return *how != 0 || (mode & MODE_PROM) != 0;
 }
 
-static guint
-current(const Pcnet *p)
-{
-	return (guint16)(p->csr[72] - p->csr[76]);
-}
-
-static void
-advance(Pcnet *p)
-{
-	p->csr[72]++;
-	if (p->csr[72] == 0)
-		p->csr[72] = p->csr[76];
-}
-
 /* Bytes that the descriptors from the current one on can take, up to `want`. */
 static guint
 room(Pcnet *p, guint want)
@@ -86,22 +77,37 @@ room(Pcnet *p, guint want)
 	PcnetDescriptor d;
 
 	for (guint i = 0; i < len && have < want; i++) {
-		if (!pcnet_rx_load(p, (current(p) + i) % len, &d) || !(d.status & MD_OWN))
+		if (!pcnet_rx_load(p, i, &d) || !(d.status & MD_OWN))
 			break;
 		have += pcnet_buffer_len(&d);
 	}
 	return have;
 }
 
-static void
+void
+pcnet_rx_start(Pcnet *p)
+{
+	guint all = 0, len = MIN(pcnet_rx_ring_len(p), PCNET_RING_MAX);
+	PcnetDescriptor d;
+
+	p->pci->dma_enter(p->inst);
+	for (guint i = 0; i < len && pcnet_rx_load(p, i, &d); i++)
+		all += pcnet_buffer_len(&d);
+	p->pci->dma_leave(p->inst);
+	p->miss_quietly = all < MISS_LOUD;
+	p->runts = 0;
+}
+
+static guint16
 missed(Pcnet *p)
 {
 	if (++p->csr[112] == 0)
 		p->csr[4] |= CSR4_MFCO;
-	pcnet_event(p, CSR0_MISS);
+	return p->miss_quietly ? 0 : CSR0_MISS;
 }
 
-/* Puts `len` bytes into descriptors. The last one of a frame that does not fit is marked BUFF. */
+/* Puts `len` bytes into descriptors. The last one of a frame that does not fit is marked BUFF. FALSE
+ * after a bus error. */
 static gboolean
 deposit(Pcnet *p, const guint8 *data, guint len, guint16 how)
 {
@@ -112,34 +118,28 @@ deposit(Pcnet *p, const guint8 *data, guint len, guint16 how)
 		PcnetDescriptor d, next;
 		guint piece;
 
-		if (!pcnet_rx_load(p, current(p), &d))
+		if (!pcnet_rx_load(p, 0, &d))
 			return FALSE;
 		piece = MIN(pcnet_buffer_len(&d), len - done);
 		if (!p->pci->dma_write(p->inst, d.buffer, data + done, piece))
 			return FALSE;
 		done += piece;
-		advance(p);
+		pcnet_rx_advance(p);
 		d.status = (guint16)((pcnet_is_32bit(p) ? 0 : d.status & 0xff) | first);
 		d.extra = 0;
 		first = 0;
 		if (done == len) {
 			d.status |= MD_ENP | how;
-			d.extra = len;
-		} else if (!pcnet_rx_load(p, current(p), &next) || !(next.status & MD_OWN)) {
+			d.extra = len | (guint32)p->runts << 16;
+		} else if (!pcnet_rx_load(p, 0, &next) || !(next.status & MD_OWN)) {
 			d.status |= MD_ERR | RMD_BUFF;
 			done = len;
 		}
 		if (!pcnet_rx_store(p, &d))
 			return FALSE;
 	}
+	p->runts = 0;
 	return TRUE;
-}
-
-static void
-bus_error(Pcnet *p)
-{
-	jf_count(p->dma_errors, 1);
-	pcnet_event(p, CSR0_MERR);
 }
 
 /* Length that reaches the driver: the automatic strip takes padding and FCS off a frame whose
@@ -154,82 +154,144 @@ stripped_len(const Pcnet *p, const guint8 *data, guint len)
 	return MIN(14 + type, len);
 }
 
-gboolean
-pcnet_receive(Pcnet *p, const guint8 *data, guint len, gboolean looped)
+/* The frame as on the wire, padded and with its FCS, in `wire`; its length without FCS. */
+static guint
+make_wire(guint8 *wire, guint len)
 {
-	guint8 wire[PCNET_FRAME_MAX + PCNET_CRC_LEN];
-	guint16 how;
 	guint32 fcs;
-	guint total, have;
 
-	if (!(p->csr[0] & CSR0_RXON) || (p->csr[5] & CSR5_SPND))
-		return TRUE;
-	if (!looped && (p->csr[15] & MODE_LOOP) && (p->csr[15] & MODE_INTL))
-		return TRUE;
-	if (len + PCNET_CRC_LEN > PCNET_FRAME_MAX) {
-		jf_count(p->jumbo, 1);
-		return TRUE;
-	}
-	if (!address_match(p, data, &how))
-		return TRUE;
-	memcpy(wire, data, len);
 	if (len < PCNET_FRAME_MIN) {
 		memset(wire + len, 0, PCNET_FRAME_MIN - len);
 		len = PCNET_FRAME_MIN;
 	}
 	fcs = GUINT32_TO_LE((guint32)crc32(0, wire, len));
 	memcpy(wire + len, &fcs, sizeof fcs);
+	return len;
+}
+
+/* Whether a frame that finds no room may be lost now; it waits first. */
+static gboolean
+has_waited(Pcnet *p)
+{
+	guint64 now = p->host->now(p->inst, JF_CLOCK_MONOTONIC);
+
+	if (p->stalled == 0)
+		p->stalled = now;
+	return now - p->stalled >= MISS_DELAY;
+}
+
+/* One frame for this chip in `wire`. FALSE: no descriptor is free, and it can wait. */
+static gboolean
+receive(Pcnet *p, guint8 *wire, guint len, guint16 how, gboolean looped, guint16 *events)
+{
+	guint total, have;
+
+	len = make_wire(wire, len);
 	total = stripped_len(p, wire, len);
 	have = room(p, total);
-	if (have < total) {
-		guint64 now = p->host->now(p->inst, JF_CLOCK_MONOTONIC);
-
-		if (!looped && (p->stalled == 0 || now - p->stalled < MISS_DELAY)) {
-			p->stalled = p->stalled ? p->stalled : now;
-			return FALSE;
-		}
-		if (have == 0) {
-			missed(p);
-			return TRUE;
-		}
+	if (have < total && !looped && !has_waited(p))
+		return FALSE;
+	if (have == 0) {
+		*events |= missed(p);
+		return TRUE;
 	}
 	p->stalled = 0;
-	if (!deposit(p, wire, total, how))
-		bus_error(p);
-	else
-		pcnet_event(p, CSR0_RINT);
+	if (deposit(p, wire, total, how)) {
+		*events |= CSR0_RINT;
+	} else {
+		jf_count(p->dma_errors, 1);
+		*events |= CSR0_MERR;
+	}
 	return TRUE;
+}
+
+static gboolean
+receive_is_on(const Pcnet *p)
+{
+	return (p->csr[0] & CSR0_RXON) && !(p->csr[5] & CSR5_SPND);
+}
+
+void
+pcnet_loop_back(Pcnet *p, const guint8 *data, guint len, gboolean runt)
+{
+	guint8 wire[PCNET_FRAME_MAX + PCNET_CRC_LEN];
+	guint16 events = 0, how;
+
+	if (!receive_is_on(p) || len + PCNET_CRC_LEN > PCNET_FRAME_MAX ||
+	    !address_match(p, data, &how))
+		return;
+	if (runt && !(p->csr[124] & CSR124_RPA)) {
+		p->runts += p->runts < G_MAXUINT8;
+		return;
+	}
+	memcpy(wire, data, len);
+	receive(p, wire, len, how, TRUE, &events);
+	pcnet_event(p, events);
+}
+
+/* FALSE: it can wait. */
+static gboolean
+input_one(Pcnet *p, const JfFrame *frame, guint16 *events)
+{
+	guint8 wire[PCNET_FRAME_MAX + PCNET_CRC_LEN], dst[6];
+	guint16 how;
+
+	if (frame->len + PCNET_CRC_LEN > PCNET_FRAME_MAX) {
+		jf_count(p->jumbo, 1);
+		return TRUE;
+	}
+	if (frame->len < JF_FRAME_MIN_LEN || !jf_frame_copy(frame, 0, dst, sizeof dst) ||
+	    !address_match(p, dst, &how) || !jf_frame_copy(frame, 0, wire, frame->len))
+		return TRUE;
+	return receive(p, wire, frame->len, how, FALSE, events);
 }
 
 guint
 pcnet_input(JfInstance *inst, guint port, const JfFrame *frames, guint n)
 {
+	gboolean deaf, inside;
 	Pcnet *p = inst->priv;
-	guint8 data[PCNET_FRAME_MAX];
+	guint16 events = 0;
+	guint taken = 0;
 
 	(void)port;
-	for (guint i = 0; i < n; i++) {
-		if (frames[i].len < JF_FRAME_MIN_LEN)
-			continue;
-		if (frames[i].len > sizeof data) {
-			jf_count(p->jumbo, 1);
-			continue;
-		}
-		if (!jf_frame_copy(&frames[i], 0, data, frames[i].len))
-			continue;
-		if (!pcnet_receive(p, data, frames[i].len, FALSE)) {
-			pcnet_poll_within(p, RETRY_DELAY);
-			return i;
-		}
-	}
-	return n;
+	inside = (p->csr[15] & MODE_LOOP) && (p->csr[15] & MODE_INTL);
+	deaf = !receive_is_on(p) || inside;
+	if (deaf)
+		return n;
+	p->pci->dma_enter(inst);
+	while (taken < n && input_one(p, &frames[taken], &events))
+		taken++;
+	p->pci->dma_leave(inst);
+	if (events)
+		pcnet_event(p, events);
+	if (taken < n)
+		pcnet_poll_within(p, RETRY_DELAY);
+	return taken;
+}
+
+void
+pcnet_rx_forget(Pcnet *p)
+{
+	if (p->stalled == 0)
+		return;
+	p->stalled = 0;
+	p->host->resume(p->inst, 0);
 }
 
 void
 pcnet_rx_poll(Pcnet *p)
 {
+	PcnetDescriptor d;
+	gboolean ready;
+
 	if (p->stalled == 0)
 		return;
-	p->host->resume(p->inst, 0);
-	pcnet_poll_within(p, RETRY_DELAY);
+	p->pci->dma_enter(p->inst);
+	ready = !receive_is_on(p) || !pcnet_rx_load(p, 0, &d) || (d.status & MD_OWN);
+	p->pci->dma_leave(p->inst);
+	if (ready || has_waited(p))
+		p->host->resume(p->inst, 0);
+	else
+		pcnet_poll_within(p, RETRY_DELAY);
 }

@@ -32,9 +32,13 @@ state_save(JfInstance *inst, GError **error)
 	g_variant_dict_insert_value(&dict, "ANR", words_save(p->phy, PCNET_PHY_REGS));
 	g_variant_dict_insert_value(&dict, "APROM", bytes_save(p->aprom, PCNET_APROM_SIZE));
 	g_variant_dict_insert(&dict, "RAP", "q", p->rap);
-	g_variant_dict_insert_value(&dict, "frame", bytes_save(p->frame, p->frame_len));
-	g_variant_dict_insert(&dict, "frame-open", "b", p->frame_open);
-	g_variant_dict_insert(&dict, "frame-jumbo", "b", p->frame_jumbo);
+	g_variant_dict_insert(&dict, "RPC", "y", p->runts);
+	g_variant_dict_insert(&dict, "STVAL-runs", "b", p->soft_ns != 0);
+	g_variant_dict_insert(&dict, "TINT-unseen", "b", p->tint_unseen);
+	g_variant_dict_insert(&dict, "INIT-waits", "b", p->init_waits);
+	g_variant_dict_insert(&dict, "MISS-quiet", "b", p->miss_quietly);
+	g_variant_dict_insert(&dict, "link", "b", p->link);
+	g_variant_dict_insert(&dict, "link-latched", "b", p->link_latched);
 	return g_variant_dict_end(&dict);
 }
 
@@ -74,11 +78,32 @@ words_load(GVariantDict *dict, const char *key, guint16 *dst, guint n, GError **
 }
 
 static gboolean
+flag_load(GVariantDict *dict, const char *key, gboolean *dst, GError **error)
+{
+	return g_variant_dict_lookup(dict, key, "b", dst) || refuse(error, key);
+}
+
+static gboolean
+flags_load(Pcnet *new, GVariantDict *dict, GError **error)
+{
+	gboolean runs;
+
+	if (!flag_load(dict, "STVAL-runs", &runs, error) ||
+	    !flag_load(dict, "TINT-unseen", &new->tint_unseen, error) ||
+	    !flag_load(dict, "INIT-waits", &new->init_waits, error) ||
+	    !flag_load(dict, "MISS-quiet", &new->miss_quietly, error) ||
+	    !flag_load(dict, "link", &new->link, error) ||
+	    !flag_load(dict, "link-latched", &new->link_latched, error))
+		return FALSE;
+	new->soft_ns = 0;
+	if (runs)
+		pcnet_soft_timer_set(new);
+	return TRUE;
+}
+
+static gboolean
 state_parse(Pcnet *new, GVariantDict *dict, GError **error)
 {
-	gboolean open, jumbo;
-	int len;
-
 	if (!words_load(dict, "CSR", new->csr, PCNET_CSRS, error) ||
 	    !words_load(dict, "BCR", new->bcr, PCNET_BCRS, error) ||
 	    !words_load(dict, "ANR", new->phy, PCNET_PHY_REGS, error))
@@ -88,24 +113,19 @@ state_parse(Pcnet *new, GVariantDict *dict, GError **error)
 		return refuse(error, "APROM");
 	if (!g_variant_dict_lookup(dict, "RAP", "q", &new->rap) || new->rap >= PCNET_CSRS)
 		return refuse(error, "RAP");
-	len = array_load(dict, "frame", G_VARIANT_TYPE("ay"), new->frame, 1, 0, PCNET_FRAME_MAX);
-	if (len < 0)
-		return refuse(error, "frame");
-	if (!g_variant_dict_lookup(dict, "frame-open", "b", &open))
-		return refuse(error, "frame-open");
-	if (!g_variant_dict_lookup(dict, "frame-jumbo", "b", &jumbo))
-		return refuse(error, "frame-jumbo");
-	new->frame_len = (guint)len;
-	new->frame_open = open;
-	new->frame_jumbo = jumbo;
-	return TRUE;
+	if (!g_variant_dict_lookup(dict, "RPC", "y", &new->runts))
+		return refuse(error, "RPC");
+	return flags_load(new, dict, error);
 }
 
 static gboolean
 state_load(JfInstance *inst, guint32 version, GVariant *state, GError **error)
 {
-	static const char *const known[] = { "CSR",   "BCR",        "ANR",         "APROM", "RAP",
-					     "frame", "frame-open", "frame-jumbo", NULL };
+	static const char *const known[] = { "CSR",        "BCR",         "ANR",
+					     "APROM",      "RAP",         "RPC",
+					     "STVAL-runs", "TINT-unseen", "INIT-waits",
+					     "MISS-quiet", "link",        "link-latched",
+					     NULL };
 	Pcnet *p = inst->priv;
 	g_autofree Pcnet *new = g_memdup2(p, sizeof *p);
 	GVariantDict dict;
@@ -124,13 +144,10 @@ state_load(JfInstance *inst, guint32 version, GVariant *state, GError **error)
 	g_variant_dict_clear(&dict);
 	if (!parsed)
 		return FALSE;
-	new->stalled = 0;
-	new->tint_unseen = FALSE;
+	/* The line as it was, not as it is now: start tells that, and the guest sees the change. */
+	new->stalled = new->poll_ns = 0;
 	*p = *new;
-	/* Not the line of now: start tells that, and the guest sees the change. */
-	p->link = pcnet_phy_has_link(p);
 	pcnet_update_irq(p);
-	pcnet_transmit_soon(p);
 	return TRUE;
 }
 

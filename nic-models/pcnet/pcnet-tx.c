@@ -2,8 +2,14 @@
 /*
  * pcnet-tx.c - transmission.
  *
- * A frame is gathered from the descriptors between STP and ENP. Its last descriptor stays the
- * chip's until the frame is out, so a full network stops the ring and nothing is lost.
+ * A run takes whole frames from the ring, STP to ENP, and hands up to a batch of them to the cable
+ * right out of guest memory. Descriptors go back to the driver once their frame is out, so a full
+ * network stops the ring and nothing is lost, and nothing needs to be remembered between runs.
+ *
+ * The chip looks at an idle ring by itself about every 2 ms unless CSR4.DPOLL (data sheet, "Transmit
+ * Descriptor Table Entry"). Drivers of today ask by TDMD instead, after every frame or at least when
+ * the ring was idle, so for them a few looks after each run are enough and an idle card costs
+ * nothing; a driver whose frames were found by looking is looked after at the chip's own pace.
  */
 #include "pcnet.h"
 
@@ -11,168 +17,323 @@
 
 #define POLL_FIRST (2 * 1000 * 1000ull)
 #define POLL_LAST (100 * 1000 * 1000ull)
+#define PIECES_MAX 16u /* of one frame; one in more pieces is sent from a copy */
 
-void
-pcnet_tx_abort(Pcnet *p)
+static const guint8 zeros[PCNET_FRAME_MIN];
+
+/* One frame of a batch. */
+typedef struct TxFrame {
+	guint descriptors; /* that it takes */
+	guint16 last;      /* status of its last one */
+	guint32 len;       /* with a driver's own FCS */
+	guint32 error;     /* TMD2 bits to write back, 0: none */
+	gboolean drop;     /* goes nowhere */
+	guint n;
+	struct iovec pieces[PIECES_MAX + 1]; /* room for padding */
+} TxFrame;
+
+typedef struct TxBatch {
+	guint n, descriptors;
+	gboolean is_broken; /* a bus error ended it */
+	TxFrame tx[JF_BATCH_MAX];
+	JfFrame frames[JF_BATCH_MAX];
+	guint8 copy[PCNET_FRAME_MAX]; /* for one frame that lies in too many pieces */
+	gboolean copy_used;
+} TxBatch;
+
+/* ---- Taking frames from the ring ---- */
+
+/* Whether the frame must go through a copy of its own, which each batch has room for once. */
+static gboolean
+frame_copy(Pcnet *p, TxBatch *batch, guint ahead, TxFrame *tx)
 {
-	p->frame_len = 0;
-	p->frame_open = p->frame_jumbo = FALSE;
+	guint done = 0;
+
+	if (batch->copy_used)
+		return FALSE;
+	for (guint i = 0; i < tx->descriptors; i++) {
+		PcnetDescriptor d;
+		guint len;
+
+		batch->is_broken = !pcnet_tx_load(p, ahead + i, &d);
+		if (batch->is_broken)
+			return FALSE;
+		len = MIN(pcnet_buffer_len(&d) & 0xfffu, tx->len - done);
+		if (!p->pci->dma_read(p->inst, d.buffer, batch->copy + done, len)) {
+			jf_count(p->dma_errors, 1);
+			batch->is_broken = TRUE;
+			return FALSE;
+		}
+		done += len;
+	}
+	batch->copy_used = TRUE;
+	tx->len = done;
+	tx->n = 1;
+	tx->pieces[0] = (struct iovec){ batch->copy, done };
+	return TRUE;
 }
 
-static guint
-current(const Pcnet *p)
+/* Adds a descriptor's buffer; one that cannot be pointed at marks the frame for copying (n beyond
+ * PIECES_MAX). */
+static void
+frame_add(Pcnet *p, TxFrame *tx, const PcnetDescriptor *d)
 {
-	return (guint16)(p->csr[74] - p->csr[78]);
+	guint32 len = pcnet_buffer_len(d) & 0xfffu; /* a length of 0 is none */
+	gpointer base;
+
+	tx->descriptors++;
+	tx->last = d->status;
+	tx->drop |= len > PCNET_FRAME_MAX - tx->len;
+	if (tx->drop || len == 0)
+		return;
+	tx->len += len;
+	base = tx->n < PIECES_MAX ? p->pci->dma_map(p->inst, d->buffer, len, FALSE) : NULL;
+	if (base)
+		tx->pieces[tx->n++] = (struct iovec){ base, len };
+	else
+		tx->n = PIECES_MAX + 1;
+}
+
+/* Gathers the frame `ahead` of the current descriptor. FALSE: there is no whole one. */
+static gboolean
+frame_gather(Pcnet *p, TxBatch *batch, guint ahead, TxFrame *tx)
+{
+	guint ring = pcnet_tx_ring_len(p);
+	PcnetDescriptor d;
+
+	tx->descriptors = tx->len = tx->error = tx->n = 0;
+	tx->drop = FALSE;
+	while (ahead + tx->descriptors < ring) {
+		if (!pcnet_tx_load(p, ahead + tx->descriptors, &d)) {
+			batch->is_broken = TRUE;
+			return FALSE;
+		}
+		if (!(d.status & MD_OWN))
+			return FALSE;
+		if (tx->descriptors == 0 && !(d.status & MD_STP)) {
+			tx->drop = TRUE; /* skipped until a frame begins */
+			tx->descriptors = 1;
+			tx->last = d.status & (guint16)~MD_ENP;
+			return TRUE;
+		}
+		frame_add(p, tx, &d);
+		if (d.status & MD_ENP)
+			return TRUE;
+	}
+	/* A ring full of one frame that has no end. */
+	tx->drop = TRUE;
+	return ahead == 0;
+}
+
+/* Takes off the FCS of a driver that makes its own, and pads. */
+static void
+frame_trim(const Pcnet *p, TxFrame *tx)
+{
+	gboolean own_fcs = (p->csr[15] & MODE_DXMTFCS) && !(tx->last & TMD_ADD_FCS);
+	guint32 excess = own_fcs ? MIN(tx->len, PCNET_CRC_LEN) : 0;
+
+	tx->len -= excess;
+	while (excess > 0 && tx->n > 0) {
+		struct iovec *piece = &tx->pieces[tx->n - 1];
+		guint32 cut = MIN(excess, (guint32)piece->iov_len);
+
+		piece->iov_len -= cut;
+		excess -= cut;
+		if (piece->iov_len == 0)
+			tx->n--;
+	}
+	if (tx->len < PCNET_FRAME_MIN)
+		tx->pieces[tx->n++] = (struct iovec){ (gpointer)zeros, PCNET_FRAME_MIN - tx->len };
+}
+
+/* What becomes of a whole frame. FALSE: it has to wait for the next batch. */
+static gboolean
+frame_judge(Pcnet *p, TxBatch *batch, TxFrame *tx)
+{
+	gboolean loop = (p->csr[15] & MODE_LOOP) != 0;
+	gboolean inside = loop && (p->csr[15] & MODE_INTL);
+
+	if (tx->drop) {
+		if (tx->last & MD_ENP)
+			jf_count(p->jumbo, 1);
+		return TRUE;
+	}
+	if (tx->len == 0) {
+		tx->drop = TRUE;
+		tx->last &= (guint16)~MD_ENP; /* no frame, so no interrupt either */
+		return TRUE;
+	}
+	if (tx->n > PIECES_MAX && !frame_copy(p, batch, batch->descriptors, tx))
+		return FALSE;
+	if (inside && (p->csr[15] & MODE_FCOLL)) {
+		tx->drop = TRUE;
+		tx->error = TMD2_RTRY | 15; /* all tries collided */
+	} else if (!inside && !p->link) {
+		jf_count(p->no_carrier, 1);
+		tx->drop = TRUE;
+		tx->error = TMD2_LCAR;
+		p->csr[0] |= CSR0_CERR;
+	}
+	return TRUE;
 }
 
 static void
-advance(Pcnet *p)
+batch_gather(Pcnet *p, TxBatch *batch)
 {
-	p->csr[74]++;
-	if (p->csr[74] == 0)
-		p->csr[74] = p->csr[78];
+	batch->n = batch->descriptors = 0;
+	batch->is_broken = batch->copy_used = FALSE;
+	while (batch->n < JF_BATCH_MAX && !batch->is_broken) {
+		TxFrame *tx = &batch->tx[batch->n];
+
+		if (!frame_gather(p, batch, batch->descriptors, tx) || !frame_judge(p, batch, tx))
+			break;
+		batch->descriptors += tx->descriptors;
+		batch->n++;
+	}
 }
 
-/* Adds a descriptor's buffer to the frame. FALSE after a bus error. */
-static gboolean
-gather(Pcnet *p, const PcnetDescriptor *d)
-{
-	guint len = pcnet_buffer_len(d);
+/* ---- Sending them ---- */
 
-	if (p->frame_jumbo || len > sizeof p->frame - p->frame_len) {
-		p->frame_jumbo = TRUE;
-		return TRUE;
-	}
-	if (!p->pci->dma_read(p->inst, d->buffer, p->frame + p->frame_len, len)) {
-		jf_count(p->dma_errors, 1);
-		return FALSE;
-	}
-	p->frame_len += len;
-	return TRUE;
-}
-
-/* Length on the wire without FCS: a driver that makes its own FCS sends four bytes more. */
+/* Frames i and on up to the next that goes nowhere; how many of them. */
 static guint
-wire_len(Pcnet *p, const PcnetDescriptor *d)
+batch_stretch(const Pcnet *p, TxBatch *batch, guint i)
 {
-	guint len = p->frame_len;
-	gboolean own_fcs = (p->csr[15] & MODE_DXMTFCS) && !(d->status & TMD_ADD_FCS);
+	guint n = 0;
 
-	if (own_fcs && len >= PCNET_CRC_LEN)
-		len -= PCNET_CRC_LEN;
-	if (len < PCNET_FRAME_MIN) {
-		memset(p->frame + len, 0, PCNET_FRAME_MIN - len);
-		len = PCNET_FRAME_MIN;
+	for (; i + n < batch->n && !batch->tx[i + n].drop; n++) {
+		TxFrame *tx = &batch->tx[i + n];
+
+		frame_trim(p, tx);
+		batch->frames[i + n] = (JfFrame){ .iov = tx->pieces, .n_iov = tx->n };
+		batch->frames[i + n].len = MAX(tx->len, PCNET_FRAME_MIN);
 	}
-	return len;
+	return n;
 }
 
-/* Sends the gathered frame. FALSE: the network has no room; try again at resume. */
-static gboolean
-send_frame(Pcnet *p, PcnetDescriptor *d)
+static void
+frame_loop_back(Pcnet *p, const TxFrame *tx, const JfFrame *frame)
 {
-	struct iovec piece = { p->frame, wire_len(p, d) };
-	JfFrame frame = jf_frame_plain(&piece);
-	gboolean loop = (p->csr[15] & MODE_LOOP) != 0;
-	gboolean outside = !loop || !(p->csr[15] & MODE_INTL);
+	gboolean runt = tx->len < PCNET_FRAME_MIN && !(p->csr[4] & CSR4_APAD_XMT);
+	guint8 data[PCNET_FRAME_MAX + PCNET_FRAME_MIN];
 
-	if (p->frame_jumbo) {
-		jf_count(p->jumbo, 1);
-		return TRUE;
-	}
-	if (outside && !p->link) {
-		jf_count(p->no_carrier, 1);
-		d->status |= MD_ERR;
-		d->extra |= TMD2_LCAR;
-		p->csr[0] |= CSR0_CERR;
-		return TRUE;
-	}
-	if (outside && p->host->output(p->inst, 0, &frame, 1) == 0)
-		return FALSE;
-	if (loop)
-		pcnet_receive(p, p->frame, frame.len, TRUE);
-	p->csr[4] |= CSR4_TXSTRT;
-	return TRUE;
+	if (frame->len <= sizeof data && jf_frame_copy(frame, 0, data, frame->len))
+		pcnet_loop_back(p, data, frame->len, runt);
 }
 
 /* TINT comes after every frame unless the driver chose otherwise (CSR5). */
 static gboolean
-wants_interrupt(const Pcnet *p, const PcnetDescriptor *d)
+wants_interrupt(const Pcnet *p, const TxFrame *tx)
 {
-	if (d->status & MD_ERR)
+	if (tx->error)
 		return TRUE;
-	if (p->csr[5] & CSR5_TOKINTD)
+	if ((p->csr[5] & CSR5_TOKINTD) || !(tx->last & MD_ENP))
 		return FALSE;
-	return !(p->csr[5] & CSR5_LTINTEN) || (d->status & TMD_LTINT);
+	return !(p->csr[5] & CSR5_LTINTEN) || (tx->last & TMD_LTINT);
 }
 
-/* Handles one descriptor that is the chip's. FALSE: the ring stops here for now. */
+/* Gives the frame's descriptors back. FALSE after a bus error. */
 static gboolean
-transmit_one(Pcnet *p, PcnetDescriptor *d)
+frame_give_back(Pcnet *p, const TxFrame *tx)
 {
-	gboolean last = (d->status & MD_ENP) != 0, interrupt = FALSE;
+	gboolean stored = TRUE;
 
-	d->extra = 0;
-	if (d->status & MD_STP) {
-		pcnet_tx_abort(p);
-		p->frame_open = TRUE;
-	}
-	if (p->frame_open && !gather(p, d)) {
-		pcnet_event(p, CSR0_MERR);
-		p->csr[0] &= (guint16)~CSR0_TXON;
-		return FALSE;
-	}
-	if (p->frame_open && last) {
-		if (!send_frame(p, d)) {
-			p->frame_len -= pcnet_buffer_len(d); /* gathered again at resume */
+	for (guint i = 0; i < tx->descriptors; i++) {
+		PcnetDescriptor d;
+
+		if (!pcnet_tx_load(p, 0, &d))
 			return FALSE;
+		d.status &= (guint16)~MD_OWN;
+		d.extra = 0;
+		if (tx->error && i + 1 == tx->descriptors) {
+			d.status |= MD_ERR;
+			d.extra = tx->error;
 		}
-		interrupt = wants_interrupt(p, d);
-		pcnet_tx_abort(p);
+		/* The driver of Windows NT 4 gives away a descriptor that it has nothing in, of
+		 * length 0, and fills that same one next. */
+		if (tx->descriptors > 1 || d.bcnt != 0)
+			pcnet_tx_advance(p);
+		stored &= pcnet_tx_store(p, &d);
 	}
-	d->status &= (guint16)~MD_OWN;
-	advance(p);
-	if (!pcnet_tx_store(p, d))
-		pcnet_event(p, CSR0_MERR);
-	else if (interrupt)
-		pcnet_event(p, CSR0_TINT);
+	return stored;
+}
+
+/* FALSE: the cable has no room. */
+static gboolean
+batch_send(Pcnet *p, TxBatch *batch, guint16 *events)
+{
+	gboolean loop = (p->csr[15] & MODE_LOOP) != 0, inside = loop && (p->csr[15] & MODE_INTL);
+	guint i = 0;
+
+	while (i < batch->n) {
+		guint want = batch_stretch(p, batch, i), done = want;
+
+		if (want > 0 && !inside)
+			done = p->host->output(p->inst, 0, batch->frames + i, want);
+		for (guint k = 0; k < (want ? done : 1); k++, i++) {
+			const TxFrame *tx = &batch->tx[i];
+
+			if (want > 0)
+				p->csr[4] |= CSR4_TXSTRT;
+			if (want > 0 && loop)
+				frame_loop_back(p, tx, &batch->frames[i]);
+			if (!frame_give_back(p, tx))
+				*events |= CSR0_MERR;
+			else if (wants_interrupt(p, tx))
+				*events |= CSR0_TINT;
+		}
+		if (done < want)
+			return FALSE;
+	}
 	return TRUE;
 }
 
-/* The chip looks at an idle ring by itself every 1.6 ms unless DPOLL; we begin with that and look
- * less often the longer nothing comes, since every driver of today asks by TDMD. */
+/* ---- Runs ---- */
+
 static void
-poll_again(Pcnet *p, gboolean found)
+poll_again(Pcnet *p)
 {
 	if ((p->csr[4] & CSR4_DPOLL) || !(p->csr[0] & CSR0_TXON))
 		return;
-	p->poll_ns = found ? POLL_FIRST : MIN(MAX(p->poll_ns, POLL_FIRST) * 2, POLL_LAST);
+	if (p->tx_demands && p->poll_ns >= POLL_LAST)
+		return;
+	if (p->tx_polled && !p->tx_demands)
+		p->poll_ns = POLL_FIRST;
+	else
+		p->poll_ns = MIN(MAX(p->poll_ns * 2, POLL_FIRST), POLL_LAST);
 	pcnet_poll_within(p, p->poll_ns);
 }
 
-void
+static gboolean
+transmit_is_on(const Pcnet *p)
+{
+	return (p->csr[0] & CSR0_TXON) && !(p->csr[5] & CSR5_SPND);
+}
+
+gboolean
 pcnet_transmit(Pcnet *p)
 {
-	guint left = pcnet_tx_ring_len(p);
-	gboolean found = FALSE;
-	PcnetDescriptor d;
+	guint16 events = 0;
+	TxBatch batch;
+	gboolean room;
 
 	p->csr[0] &= (guint16)~CSR0_TDMD;
-	while ((p->csr[0] & CSR0_TXON) && !(p->csr[5] & CSR5_SPND)) {
-		if (left-- == 0) {
-			pcnet_transmit_soon(p);
-			return;
-		}
-		if (!pcnet_tx_load(p, current(p), &d)) {
-			pcnet_event(p, CSR0_MERR);
-			p->csr[0] &= (guint16)~CSR0_TXON;
-			return;
-		}
-		if (!(d.status & MD_OWN))
-			break;
-		if (!transmit_one(p, &d))
-			return;
-		found = TRUE;
+	if (!transmit_is_on(p))
+		return FALSE;
+	p->pci->dma_enter(p->inst);
+	batch_gather(p, &batch);
+	room = batch_send(p, &batch, &events);
+	p->pci->dma_leave(p->inst);
+	if (room && batch.is_broken) {
+		events |= CSR0_MERR;
+		p->csr[0] &= (guint16)~CSR0_TXON;
 	}
-	poll_again(p, found);
+	if (batch.n > 0 || events)
+		pcnet_event(p, events);
+	if (batch.n > 0)
+		p->poll_ns = 0;
+	if (room && batch.n > 0 && !batch.is_broken)
+		pcnet_transmit_soon(p); /* others on the worker have their turn first */
+	else if (room)
+		poll_again(p);
+	return batch.n > 0;
 }

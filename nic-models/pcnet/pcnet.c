@@ -15,7 +15,12 @@
 void
 pcnet_poll_within(Pcnet *p, guint64 ns)
 {
-	p->host->timer_arm(p->poll, p->host->now(p->inst, JF_CLOCK_MONOTONIC) + ns);
+	guint64 deadline = p->host->now(p->inst, JF_CLOCK_MONOTONIC) + ns;
+
+	if (p->poll_at != 0 && p->poll_at <= deadline)
+		return;
+	p->poll_at = deadline;
+	p->host->timer_arm(p->poll, deadline);
 }
 
 static void
@@ -24,7 +29,8 @@ poll_fired(JfInstance *inst, gpointer data)
 	Pcnet *p = inst->priv;
 
 	(void)data;
-	pcnet_transmit(p);
+	p->poll_at = 0;
+	p->tx_polled |= pcnet_transmit(p);
 	pcnet_rx_poll(p);
 }
 
@@ -52,7 +58,7 @@ pcnet_transmit_soon(Pcnet *p)
 void
 pcnet_soft_timer_arm(Pcnet *p)
 {
-	if (p->soft_ns)
+	if (p->soft_ns && !(p->csr[7] & CSR7_STINT))
 		p->host->timer_arm(p->soft, p->host->now(p->inst, JF_CLOCK_MONOTONIC) + p->soft_ns);
 }
 
@@ -125,6 +131,7 @@ pcnet_start(JfInstance *inst, GError **error)
 {
 	(void)error;
 	pcnet_transmit_soon(inst->priv);
+	pcnet_soft_timer_arm(inst->priv);
 	return TRUE;
 }
 
@@ -133,6 +140,7 @@ pcnet_stop(JfInstance *inst)
 {
 	Pcnet *p = inst->priv;
 
+	p->poll_at = 0;
 	p->host->timer_arm(p->poll, 0);
 	p->host->timer_arm(p->soft, 0);
 }
@@ -153,9 +161,11 @@ pcnet_link(JfInstance *inst, guint port, gboolean up)
 	if (p->link == up)
 		return;
 	p->link = up;
+	p->link_latched |= !up;
 	pcnet_phy_link(p);
-	if (p->is_973 && (p->csr[7] & CSR7_MIIPDTINT) == 0) {
-		p->csr[7] |= CSR7_MIIPDTINT;
+	/* The PHY is looked at by the chip itself: BCR32, APEP. */
+	if (p->is_973 && (p->bcr[BCR_MIICAS] & BCR32_APEP)) {
+		p->csr[7] |= CSR7_MAPINT;
 		pcnet_update_irq(p);
 	}
 }
@@ -174,12 +184,25 @@ pcnet_pci_reset(JfInstance *inst)
 	pcnet_reset(inst->priv, TRUE);
 }
 
+/* NeXTSTEP switches bus mastering off, says INIT, and then switches it on. */
+static void
+pcnet_bus_master(JfInstance *inst, gboolean on)
+{
+	Pcnet *p = inst->priv;
+
+	if (!on || !p->init_waits)
+		return;
+	p->csr[0] &= (guint16)~CSR0_MERR;
+	pcnet_csr_init(p);
+}
+
 static const JfPci pcnet_pci = {
 	.struct_size = sizeof(JfPci),
 	.info = pcnet_info,
 	.bar_read = pcnet_bar_read,
 	.bar_write = pcnet_bar_write,
 	.reset = pcnet_pci_reset,
+	.bus_master = pcnet_bus_master,
 };
 
 static gconstpointer

@@ -88,11 +88,15 @@
 	(CSR7_STINT | CSR7_MREINT | CSR7_MAPINT | CSR7_MCCINT | CSR7_MCCIINT | CSR7_MIIPDTINT)
 #define CSR7_WRITABLE 0xd555u
 
+/* CSR124, test. */
+#define CSR124_RPA 0x0008u
+
 /* CSR15, mode; also the first word of the initialization block. */
 #define MODE_PROM 0x8000u
 #define MODE_DRCVBC 0x4000u
 #define MODE_DRCVPA 0x2000u
 #define MODE_INTL 0x0040u
+#define MODE_FCOLL 0x0010u
 #define MODE_DXMTFCS 0x0008u
 #define MODE_LOOP 0x0004u
 #define MODE_DTX 0x0002u
@@ -114,6 +118,7 @@
 #define BCR20_APERREN 0x0400u
 #define BCR20_CSRPCNET 0x0200u
 #define BCR20_SSIZE32 0x0100u
+#define BCR32_APEP 0x0800u
 #define BCR32_DANAS 0x0080u
 #define BCR32_XPHYRST 0x0040u
 #define BCR32_XPHYANE 0x0020u
@@ -139,6 +144,7 @@
 #define TMD2_BUFF 0x80000000u
 #define TMD2_UFLO 0x40000000u
 #define TMD2_LCAR 0x08000000u
+#define TMD2_RTRY 0x04000000u
 
 /* A descriptor of any software style, as one picture. */
 typedef struct PcnetDescriptor {
@@ -162,25 +168,28 @@ typedef struct Pcnet {
 	guint8 aprom[PCNET_APROM_SIZE];
 	guint16 rap;
 
-	gboolean link;        /* the cable as the host says */
-	gboolean tint_unseen; /* TINT was set and CSR0 not read since */
-	gboolean tx_posted;   /* a transmit run is on its way */
-	guint64 stalled;      /* ns when receive first found no descriptor; 0: it has one */
-	JfTimer *poll;        /* looks at the rings again */
-	guint64 poll_ns;      /* until the next look at an idle transmit ring */
-	JfTimer *soft;        /* software timer, BCR31 */
-	guint64 soft_ns;      /* its period, 0: never written */
-
-	/* The frame being gathered from transmit descriptors. */
-	guint8 frame[PCNET_FRAME_MAX];
-	guint frame_len;
-	gboolean frame_open;  /* STP was seen, ENP not yet */
-	gboolean frame_jumbo; /* grew beyond PCNET_FRAME_MAX: will be dropped */
+	gboolean link;         /* the cable as the host says */
+	gboolean link_latched; /* BMSR has yet to show that it was down */
+	gboolean tint_unseen;  /* TINT was set and CSR0 not read since */
+	gboolean init_waits;   /* INIT found no memory: the bus-master bit may come later */
+	gboolean miss_quietly; /* receive buffers of a Solaris guest, see pcnet-rx.c */
+	guint8 runts;          /* RMD2.RPC: runts since the last frame was received */
+	gboolean tx_posted;    /* a transmit run is on its way */
+	gboolean tx_demands;   /* the driver asks by TDMD: no need to poll for ever */
+	gboolean tx_polled;    /* polling has found frames of a driver that does not */
+	guint64 stalled;       /* ns when receive first found no descriptor; 0: it has one */
+	JfTimer *poll;         /* looks at the rings again */
+	guint64 poll_at;       /* when, 0: not */
+	guint64 poll_ns;       /* last time between two looks at an idle transmit ring */
+	JfTimer *soft;         /* software timer, BCR31 */
+	guint64 soft_ns;       /* its period, 0: never written */
 
 	guint64 *jumbo, *no_carrier, *dma_errors;
 } Pcnet;
 
 /* pcnet-csr.c */
+/* Reads the initialization block and reports how that went. */
+void pcnet_csr_init(Pcnet *p);
 void pcnet_reset(Pcnet *p, gboolean hard);
 guint16 pcnet_csr_read(Pcnet *p, guint reg);
 void pcnet_csr_write(Pcnet *p, guint reg, guint16 value);
@@ -193,8 +202,8 @@ guint16 pcnet_bcr_read(Pcnet *p, guint reg);
 void pcnet_bcr_write(Pcnet *p, guint reg, guint16 value);
 void pcnet_phy_reset(Pcnet *p);
 void pcnet_phy_link(Pcnet *p);
-/* The line that the PHY last saw. */
-gboolean pcnet_phy_has_link(const Pcnet *p);
+/* The software timer's period as BCR31 says. */
+void pcnet_soft_timer_set(Pcnet *p);
 
 /* pcnet-io.c */
 void pcnet_aprom_init(Pcnet *p, const guint8 mac[6]);
@@ -205,24 +214,35 @@ void pcnet_bar_write(JfInstance *inst, guint bar, guint64 offset, guint size, gu
 gboolean pcnet_init_block(Pcnet *p);
 guint pcnet_rx_ring_len(const Pcnet *p);
 guint pcnet_tx_ring_len(const Pcnet *p);
-/* Loads descriptor `index` (0: first) of a ring; FALSE after a bus error. */
-gboolean pcnet_rx_load(Pcnet *p, guint index, PcnetDescriptor *d);
-gboolean pcnet_tx_load(Pcnet *p, guint index, PcnetDescriptor *d);
+/* Where the descriptor `ahead` of the current one lies. */
+guint32 pcnet_rx_address(const Pcnet *p, guint ahead);
+guint32 pcnet_tx_address(const Pcnet *p, guint ahead);
+/* Loads the descriptor `ahead` of the current one; FALSE after a bus error. Between dma_enter and
+ * dma_leave, as all below. */
+gboolean pcnet_rx_load(Pcnet *p, guint ahead, PcnetDescriptor *d);
+gboolean pcnet_tx_load(Pcnet *p, guint ahead, PcnetDescriptor *d);
 /* Writes back what the chip changes, OWN last. */
 gboolean pcnet_rx_store(Pcnet *p, const PcnetDescriptor *d);
 gboolean pcnet_tx_store(Pcnet *p, const PcnetDescriptor *d);
+/* Goes on by one descriptor. */
+void pcnet_rx_advance(Pcnet *p);
+void pcnet_tx_advance(Pcnet *p);
 guint32 pcnet_buffer_len(const PcnetDescriptor *d);
 
 /* pcnet-rx.c */
 guint pcnet_input(JfInstance *inst, guint port, const JfFrame *frames, guint n);
-/* One frame from the wire or looped back, without FCS. FALSE: no descriptor is free. */
-gboolean pcnet_receive(Pcnet *p, const guint8 *data, guint len, gboolean looped);
+/* A frame that the chip sent to itself; `runt`: shorter than any on the wire. */
+void pcnet_loop_back(Pcnet *p, const guint8 *data, guint len, gboolean runt);
+/* Measures the receive ring that the driver begins with. */
+void pcnet_rx_start(Pcnet *p);
+/* Reception has stopped: frames that wait for a descriptor are lost. */
+void pcnet_rx_forget(Pcnet *p);
+/* Looks for descriptors while frames wait for one. */
 void pcnet_rx_poll(Pcnet *p);
 
 /* pcnet-tx.c */
-void pcnet_transmit(Pcnet *p);
-/* Forgets the frame being gathered. */
-void pcnet_tx_abort(Pcnet *p);
+/* One batch. TRUE: there was something. */
+gboolean pcnet_transmit(Pcnet *p);
 
 /* pcnet-state.c */
 extern const struct JfState pcnet_state;
