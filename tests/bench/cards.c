@@ -2,9 +2,11 @@
 /*
  * cards.c - a program with nothing but cards, for benchmarks.
  *
- *	bench-cards [-w WORKERS] PLUGIN... -- CONNECTOR[+MODEL][,KEY=VALUE...] ATTACHMENT[,KEY=VALUE...] ...
+ *	bench-cards [-w WORKERS] PLUGIN... -- CARD ATTACHMENT[,KEY=VALUE...] ...
  *
- * One card for each pair, the workers by turns; says "ready" and runs until its input ends. Each line
+ * CARD is CONNECTOR[,KEY=VALUE...][+MODEL[,KEY=VALUE...]].
+ *
+ * One card for each two, the workers by turns; says "ready" and runs until its input ends. Each line
  * of input prints the cards' counters, and so does the end.
  */
 #include <stdio.h>
@@ -34,9 +36,10 @@ static JfCard *
 card_start(JfContext *context, JfWorker *worker, guint i, const char *connector,
 	   const char *attachment)
 {
-	g_auto(GStrv) left = g_strsplit(connector, ",", -1);
+	g_auto(GStrv) sides = g_strsplit(connector, "+", 2);
+	g_auto(GStrv) left = g_strsplit(sides[0], ",", -1);
+	g_auto(GStrv) model = sides[1] ? g_strsplit(sides[1], ",", -1) : NULL;
 	g_auto(GStrv) right = g_strsplit(attachment, ",", -1);
-	char *model = strchr(left[0], '+');
 	g_autofree char *machine = g_strdup_printf("bench%u", i);
 	g_autoptr(GError) error = NULL;
 	JfCardConfig config = { .struct_size = sizeof config,
@@ -44,15 +47,14 @@ card_start(JfContext *context, JfWorker *worker, guint i, const char *connector,
 				.mac = { 0x08, 0x00, 0x27, 0, (guint8)(i >> 8), (guint8)i },
 				.cable_connected = TRUE,
 				.connector = left[0],
-				.model = model ? model + 1 : NULL,
+				.model = model ? model[0] : NULL,
+				.model_properties = model ? (const char *const *)model + 1 : NULL,
 				.connector_properties = (const char *const *)left + 1,
 				.attachment = right[0],
 				.attachment_properties = (const char *const *)right + 1,
 				.worker = worker };
 	JfCard *card;
 
-	if (model)
-		*model = '\0';
 	card = jf_card_new(context, &config, &error);
 	check(error);
 	jf_card_start(card, &error);

@@ -4,7 +4,7 @@
  *
  * With `size` it sends whenever the card takes some. Frames are UDP over IPv4 in `flows` flows, each
  * numbered for itself; with `check` the rest of a frame follows from its number, and a frame that
- * comes in must be whole and later than the one before it in its flow. Without `check` the same 64
+ * comes in must be whole and later than the one before it in its flow; gaps are counted behind the first. Without `check` the same 64
  * frames are sent over and over, which costs next to nothing.
  */
 #include <netinet/in.h>
@@ -199,7 +199,7 @@ look_at(End *end, const JfFrame *frame, guint8 *copy)
 				     __ATOMIC_RELAXED);
 	if ((gint64)numbers.seq <= before)
 		jf_count(end->disorder, 1);
-	else
+	else if (before >= 0)
 		jf_count(end->lost, numbers.seq - (guint64)before - 1);
 }
 
