@@ -34,7 +34,8 @@ front_init(Front *front, JfWorker *worker)
 	*front = (Front){ .worker = worker, .fd = -1 };
 	front->memfd = memfd_create("guest", MFD_CLOEXEC);
 	g_assert_cmpint(ftruncate(front->memfd, FRONT_MEMORY), ==, 0);
-	front->memory = mmap(NULL, FRONT_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, front->memfd, 0);
+	front->memory =
+		mmap(NULL, FRONT_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, front->memfd, 0);
 	g_assert_true(front->memory != MAP_FAILED);
 	for (guint i = 0; i < 2; i++) {
 		front->kick[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -219,8 +220,8 @@ set_address(Front *front, guint32 queue)
 	front_settle(front);
 }
 
-static void
-set_table(Front *front)
+void
+front_set_table(Front *front)
 {
 	struct {
 		guint32 n, padding;
@@ -236,11 +237,11 @@ front_set_up(Front *front, guint until)
 {
 	guint step = 0;
 
-#define STEP(call)              \
-	do {                    \
+#define STEP(call)                   \
+	do {                         \
 		if (step++ == until) \
 			return step; \
-		call;           \
+		call;                \
 	} while (0)
 	STEP(front_get(front, FRONT_GET_FEATURES));
 	STEP(front_get(front, FRONT_GET_PROTOCOL_FEATURES));
@@ -248,7 +249,7 @@ front_set_up(Front *front, guint until)
 	STEP(front_get(front, FRONT_GET_QUEUE_NUM));
 	STEP(front_send(front, FRONT_SET_OWNER, 0x1, NULL, 0, NULL, 0));
 	STEP(front_set(front, FRONT_SET_FEATURES, front->features));
-	STEP(set_table(front));
+	STEP(front_set_table(front));
 	for (guint q = 0; q < 2; q++) {
 		STEP(set_pair(front, FRONT_SET_VRING_NUM, q, FRONT_RING_SIZE));
 		STEP(set_pair(front, FRONT_SET_VRING_BASE, q, front->used[q]));

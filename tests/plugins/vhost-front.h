@@ -13,8 +13,8 @@
 #define FRONT_TIMEOUT_US (20 * G_TIME_SPAN_SECOND)
 #define FRONT_RING_SIZE 16u
 #define FRONT_MEMORY (1u << 20)
-#define FRONT_ADDRESS 0x100000ull       /* guest physical */
-#define FRONT_USER 0x7f0000000000ull    /* as the front end says that it has it */
+#define FRONT_ADDRESS 0x100000ull    /* guest physical */
+#define FRONT_USER 0x7f0000000000ull /* as the front end says that it has it */
 #define FRONT_HDR 12u
 /* Queue q has its three parts and its buffers at fixed places. */
 #define FRONT_DESC(q) (0x1000u * (4 * (q) + 1))
@@ -93,6 +93,8 @@ gboolean front_set_acked(Front *front, guint32 request, gconstpointer body, guin
 /* Everything up to rings that run. The steps are numbered from 0; stops before step `until`. Returns
  * how many there are. */
 guint front_set_up(Front *front, guint until);
+/* The memory table, once more. */
+void front_set_table(Front *front);
 void front_add_ring(Front *front, guint queue, guint16 base);
 /* The place where the ring stopped. */
 guint32 front_stop_ring(Front *front, guint queue);

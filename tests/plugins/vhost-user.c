@@ -266,10 +266,11 @@ test_stop_and_go(Fixture *f, gconstpointer data)
 			front_add_ring(front, q, front->used[q]);
 		}
 		if (i % 4 == 0)
-			front_set_up(front, G_MAXUINT);
+			front_set_table(front);
 	}
 	for (guint i = 0; i < 3; i++) {
-		front_send(front, i ? FRONT_RESET_DEVICE : FRONT_RESET_OWNER, 0x1, NULL, 0, NULL, 0);
+		front_send(front, i ? FRONT_RESET_DEVICE : FRONT_RESET_OWNER, 0x1, NULL, 0, NULL,
+			   0);
 		front_set_up(front, G_MAXUINT);
 		check_alive(f, 0);
 	}
@@ -307,8 +308,8 @@ test_slots(Fixture *f, gconstpointer data)
 static void
 test_network(Fixture *f, gconstpointer data)
 {
-	static const guint8 rarp[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,	 0, 0, 0,
-				       0,    9,	   0x80, 0x35, 0,    1,	   8, 0, 6, 4, 0, 3 };
+	static const guint8 rarp[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0,
+				       9,    0x80, 0x35, 0,    1,    8,    0, 6, 4, 0, 3 };
 	static const guint8 mac[8] = { 2, 0, 0, 0, 0, 9 };
 	Front *front = &f->front[0];
 	guint64 mtu = 1500;
@@ -422,7 +423,8 @@ get_record(Front *front, Inflight *inflight)
 
 	*inflight = (Inflight){ .queues = 2, .queue_size = FRONT_RING_SIZE };
 	front_send(front, FRONT_GET_INFLIGHT_FD, 0x1, inflight, 20, NULL, 0);
-	g_assert_cmpint(front_receive(front, FRONT_GET_INFLIGHT_FD, inflight, sizeof *inflight, &fd),
+	g_assert_cmpint(front_receive(front, FRONT_GET_INFLIGHT_FD, inflight, sizeof *inflight,
+				      &fd),
 			==, 20);
 	g_assert_cmpint(fd, >=, 0);
 	return fd;
@@ -434,7 +436,8 @@ test_crash(Fixture *f, gconstpointer data)
 	Front *front = &f->front[0];
 	Inflight inflight;
 	int fd = get_record(front, &inflight);
-	Crash crash = { front, NULL, g_malloc(FRONT_MEMORY), g_malloc(inflight.size), inflight.size };
+	Crash crash = { front, NULL, g_malloc(FRONT_MEMORY), g_malloc(inflight.size),
+			inflight.size };
 	guint8 frame[60];
 
 	(void)data;
@@ -506,16 +509,17 @@ test_lost_count(Fixture *f, gconstpointer data)
 static void
 test_malformed(Fixture *f, gconstpointer data)
 {
-	static const guint32 lens[] = { 0, 1, 7, 8, 12, 20, 24, 39, 40, 41, 264, 512, 513, 0xffffffff };
+	static const guint32 lens[] = { 0,  1,  7,  8,   12,  20,  24,
+					39, 40, 41, 264, 512, 513, 0xffffffff };
 	Front *front = &f->front[0];
 	guint8 body[520];
 
 	(void)data;
 	for (guint32 request = 0; request < 50; request++) {
 		for (guint i = 0; i < G_N_ELEMENTS(lens); i++) {
-			int fds[9] = { front->memfd, front->kick[0], front->call[0], front->memfd,
-				       front->memfd, front->memfd,   front->memfd,   front->memfd,
-				       front->memfd };
+			int fds[9] = { front->memfd, front->kick[0], front->call[0],
+				       front->memfd, front->memfd,   front->memfd,
+				       front->memfd, front->memfd,   front->memfd };
 			guint n_fds = (request + i) % 10;
 
 			memset(body, (int)(i % 3 == 2 ? 0xff : i % 3), sizeof body);
@@ -563,7 +567,8 @@ test_killed(Fixture *f, gconstpointer data)
 			if (half == 1)
 				g_assert_cmpint(send(front->fd, "\2\0\0\0\1", 5, 0), ==, 5);
 			if (half == 2)
-				front_send(front, FRONT_SET_VRING_NUM, 1, NULL, 8, &front->memfd, 1);
+				front_send(front, FRONT_SET_VRING_NUM, 1, NULL, 8, &front->memfd,
+					   1);
 		}
 		check_alive(f, 1);
 	}
@@ -686,8 +691,8 @@ test_connects(Fixture *f, gconstpointer data)
 		int listener = front_listen(f->path[0]);
 		gint64 deadline = g_get_monotonic_time() + FRONT_TIMEOUT_US;
 
-		while ((front->fd = accept4(listener, NULL, NULL,
-					    SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0) {
+		while ((front->fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) <
+		       0) {
 			g_assert_cmpint(errno, ==, EAGAIN);
 			g_assert_cmpint(g_get_monotonic_time(), <, deadline);
 			jf_worker_dispatch(f->worker);
