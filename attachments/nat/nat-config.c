@@ -254,6 +254,7 @@ nat_config_init(NatConfig *config, JfInstance *inst, GError **error)
 	}
 	if (mappings->is_set)
 		config->dns_mappings = g_strdupv((char **)mappings->v.list);
+	config->resolv_conf = g_strdup(jf_property_string(inst, "resolv-conf"));
 	read_boot(config, inst, card);
 	return TRUE;
 }
@@ -265,6 +266,7 @@ nat_config_finish(NatConfig *config)
 	g_clear_pointer(&config->hostname, g_free);
 	g_clear_pointer(&config->tftp_prefix, g_free);
 	g_clear_pointer(&config->boot_file, g_free);
+	g_clear_pointer(&config->resolv_conf, g_free);
 }
 
 static gboolean

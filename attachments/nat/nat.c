@@ -113,6 +113,10 @@ static const JfPropSpec nat_props[] = {
 	{ .name = "dns-mappings",
 	  .type = JF_PROP_LIST,
 	  .blurb = "NAME=ADDRESS or PATTERN=ADDRESS, answered before any resolver is asked" },
+	{ .name = "resolv-conf",
+	  .type = JF_PROP_PATH,
+	  .blurb = "File that names the host's resolvers and search list; unset: "
+		   "/etc/resolv.conf" },
 	{ 0 },
 };
 

@@ -130,6 +130,7 @@ typedef struct NatConfig {
 	char *tftp_prefix;      /* an existing directory; NULL: no TFTP */
 	char *boot_file;        /* NULL: none */
 	NatAddress next_server; /* of DHCP; unspecified: the gateway */
+	char *resolv_conf;      /* the host's resolvers; NULL: /etc/resolv.conf */
 } NatConfig;
 
 /* nat-config.c: from the attachment's properties and card. */
