@@ -3,32 +3,41 @@
  * virtio-rx.c - frames to the guest.
  *
  * A frame is copied once, from wherever it is into the driver's buffers. With MRG_RXBUF it takes as
- * many as it needs, else it must fit into one. The buffers of a batch are given back in one stroke.
- * Where the ring has too few, the frame stays with its sender; only one that would not fit into a
- * ring full of buffers is lost.
+ * many as it needs, else it must fit into one. First the buffers of a batch are gathered, and fetched
+ * into the cache; then the frames are copied, and all buffers are given back in one stroke. Where the
+ * ring has too few, the frame stays with its sender; only one that would not fit into a ring full of
+ * buffers is lost.
  */
 #include "virtio-ring.h"
 
-/* Buffers of one batch, and of one frame. */
+/* Buffers of one batch, and their pieces. */
 #define USED_MAX 1024u
 #define PIECES_MAX 1024u
 
+/* A frame that has its buffers. */
+typedef struct RxSlot {
+	const JfFrame *frame;
+	guint n_used, n_pieces;
+} RxSlot;
+
 typedef struct RxBatch {
-	guint n_used;
 	VnCursor cursor;
 	VnCursor end; /* where the ring ended, after RX_NO_ROOM */
+	guint n, n_used, n_pieces;
+	RxSlot slots[JF_BATCH_MAX];
 	VnUsed used[USED_MAX];
+	struct iovec pieces[PIECES_MAX];
 } RxBatch;
 
 typedef enum {
 	RX_TAKEN,   /* or lost, and counted */
-	RX_NO_ROOM, /* later */
+	RX_NO_ROOM, /* later, or in the next batch */
 	RX_BROKEN,
 } RxResult;
 
 /* ---- Copying ---- */
 
-static void
+VN_INLINE void
 rx_header(const VnQueue *q, const JfFrame *frame, guint n_buffers, VirtioNetHdr *hdr)
 {
 	*hdr = (VirtioNetHdr){ .num_buffers = GUINT16_TO_LE((guint16)n_buffers) };
@@ -50,7 +59,7 @@ rx_header(const VnQueue *q, const JfFrame *frame, guint n_buffers, VirtioNetHdr 
 
 /* Where the next byte goes. */
 typedef struct Sink {
-	struct iovec *iov;
+	const struct iovec *iov;
 	gsize at;
 } Sink;
 
@@ -74,21 +83,43 @@ sink_put(Sink *sink, gconstpointer src, gsize len)
 }
 
 static void
-rx_copy(const VnQueue *q, const JfFrame *frame, struct iovec *pieces, guint n_buffers)
+rx_scatter(const VnQueue *q, const RxSlot *slot, const struct iovec *pieces)
 {
+	const JfFrame *frame = slot->frame;
 	Sink sink = { .iov = pieces };
 	VirtioNetHdr hdr;
 
-	rx_header(q, frame, n_buffers, &hdr);
+	rx_header(q, frame, slot->n_used, &hdr);
 	sink_put(&sink, &hdr, q->hdr_len);
 	for (guint i = 0; i < frame->n_iov; i++)
 		sink_put(&sink, frame->iov[i].iov_base, frame->iov[i].iov_len);
 }
 
+VN_INLINE void
+rx_copy(const VnQueue *q, const RxSlot *slot, const struct iovec *pieces)
+{
+	const JfFrame *frame = slot->frame;
+	guint8 *to = pieces[0].iov_base;
+	VirtioNetHdr hdr;
+
+	if (vn_unlikely(pieces[0].iov_len < frame->len + VIRTIO_NET_HDR_LEN)) {
+		rx_scatter(q, slot, pieces);
+		return;
+	}
+	/* The last two bytes of the longer header may be the first of the frame. */
+	rx_header(q, frame, slot->n_used, &hdr);
+	memcpy(to, &hdr, sizeof hdr);
+	to += q->hdr_len;
+	for (guint i = 0; i < frame->n_iov; i++) {
+		memcpy(to, frame->iov[i].iov_base, frame->iov[i].iov_len);
+		to += frame->iov[i].iov_len;
+	}
+}
+
 /* ---- Buffers ---- */
 
 /* How many bytes of the frame are in each of its buffers. */
-static void
+VN_INLINE void
 rx_account(VnUsed *used, guint n, guint64 total)
 {
 	for (guint i = 0; i < n; i++) {
@@ -97,120 +128,140 @@ rx_account(VnUsed *used, guint n, guint64 total)
 	}
 }
 
+/* A frame that would not even fit alone is lost; another one waits for the next batch. */
 static RxResult
-rx_lose(VnQueue *q)
+rx_too_long(VnQueue *q, const RxBatch *batch)
 {
+	if (batch->n > 0)
+		return RX_NO_ROOM;
 	jf_count(q->net->rx_too_long, 1);
 	return RX_TAKEN;
 }
 
 /* Gathers buffers until the frame fits. */
 VN_INLINE RxResult
-rx_gather(VnQueue *q, VnRing *ring, RxBatch *batch, guint64 need, struct iovec *pieces, guint *n,
-	  const gboolean packed)
+rx_gather(VnQueue *q, VnRing *ring, RxBatch *batch, const JfFrame *frame, const gboolean packed)
 {
 	const gboolean merge = (q->net->features & VIRTIO_NET_F_MRG_RXBUF) != 0;
 	const guint most = q->mark ? VN_MARK_MAX : USED_MAX;
-	guint first = batch->n_used, n_iov = 0, descs = 0;
+	const guint64 need = frame->len + (guint64)q->hdr_len;
+	VnUsed *used = &batch->used[batch->n_used];
+	guint n = 0, n_pieces = batch->n_pieces, descs = 0;
 	VnCursor cursor = batch->cursor;
 	guint64 have = 0;
 
-	*n = 0;
 	while (have < need) {
+		struct iovec *iov = &batch->pieces[n_pieces];
 		VnBuffer buffer;
 		VnTake take;
 
-		if (vn_unlikely(first + *n == most || n_iov == PIECES_MAX))
-			return first > 0 ? RX_NO_ROOM : rx_lose(q);
-		if (vn_unlikely(*n > 0 && !merge))
-			return rx_lose(q);
-		take = vn_take(q, ring, &cursor, &buffer, pieces + n_iov, PIECES_MAX - n_iov,
-			       VN_WRITE, packed);
-		if (take == VN_BAD)
+		if (vn_unlikely(batch->n_used + n == most || n_pieces == PIECES_MAX ||
+				(n > 0 && !merge)))
+			return rx_too_long(q, batch);
+		take = vn_take(q, ring, &cursor, &buffer, iov, PIECES_MAX - n_pieces, VN_WRITE,
+			       packed);
+		if (vn_unlikely(take == VN_BAD))
 			return RX_BROKEN;
 		if (take == VN_NONE) {
-			*n = 0;
 			batch->end = cursor;
-			return descs >= q->size ? rx_lose(q) : RX_NO_ROOM;
+			return descs >= q->size ? rx_too_long(q, batch) : RX_NO_ROOM;
 		}
 		if (vn_unlikely(buffer.cut))
-			return rx_lose(q);
-		batch->used[first + *n] = (VnUsed){ .id = buffer.id,
-						    .n_descs = buffer.n_descs,
-						    .len = (guint32)MIN(buffer.len, G_MAXUINT32) };
+			return rx_too_long(q, batch);
+		if (vn_likely(buffer.n_iov > 0))
+			__builtin_prefetch(iov->iov_base, 1);
+		used[n++] = (VnUsed){ .id = buffer.id,
+				      .n_descs = buffer.n_descs,
+				      .len = (guint32)MIN(buffer.len, G_MAXUINT32) };
 		have += buffer.len;
-		n_iov += buffer.n_iov;
+		n_pieces += buffer.n_iov;
 		descs += buffer.n_descs;
-		++*n;
 	}
+	rx_account(used, n, need);
+	batch->slots[batch->n++] = (RxSlot){ frame, n, n_pieces - batch->n_pieces };
+	batch->n_used += n;
+	batch->n_pieces = n_pieces;
 	batch->cursor = cursor;
 	return RX_TAKEN;
 }
 
 /* ---- Batches ---- */
 
+static void
+rx_copy_all(VnQueue *q, VnRing *ring, const RxBatch *batch)
+{
+	const struct iovec *pieces = batch->pieces;
+
+	for (guint i = 0; i < batch->n; i++) {
+		const RxSlot *slot = &batch->slots[i];
+
+		rx_copy(q, slot, pieces);
+		if (vn_unlikely(ring->log))
+			vn_ring_log_pieces(ring, pieces, slot->frame->len + (guint64)q->hdr_len);
+		pieces += slot->n_pieces;
+	}
+}
+
 /* Nothing of the frames of a packed ring would be left to try again once their entries are gone; the
  * entries of a split one stay until all are given back at once. */
 static void
 rx_flush(VnQueue *q, VnRing *ring, RxBatch *batch)
 {
-	if (batch->n_used == 0)
+	if (batch->n == 0)
 		return;
+	rx_copy_all(q, ring, batch);
 	if (q->packed)
 		vn_ring_intend(q, batch->used, batch->n_used, FALSE);
 	if (vn_ring_use(q, ring, batch->used, batch->n_used, FALSE))
 		vn_queue_signal(q);
 	vn_ring_done(q);
-	batch->n_used = 0;
 }
 
-VN_INLINE RxResult
-rx_frame(VnQueue *q, VnRing *ring, RxBatch *batch, const JfFrame *frame, const gboolean packed)
-{
-	guint64 need = frame->len + (guint64)q->hdr_len;
-	VnUsed *used = &batch->used[batch->n_used];
-	struct iovec pieces[PIECES_MAX];
-	guint n;
-	RxResult result = rx_gather(q, ring, batch, need, pieces, &n, packed);
-
-	if (result != RX_TAKEN || n == 0)
-		return result;
-	rx_account(used, n, need);
-	rx_copy(q, frame, pieces, n);
-	if (vn_unlikely(ring->log))
-		vn_ring_log_pieces(ring, pieces, need);
-	batch->n_used += n;
-	return RX_TAKEN;
-}
-
+/* One batch. Returns how many frames it took, or lost. */
 VN_INLINE guint
-rx_frames(VnQueue *q, VnRing *ring, const JfFrame *frames, guint n, const gboolean packed)
+rx_frames(VnQueue *q, VnRing *ring, RxBatch *batch, const JfFrame *frames, guint n,
+	  RxResult *result, const gboolean packed)
 {
 	const VnFilter *filter = &q->net->filter;
-	RxResult result = RX_TAKEN;
-	RxBatch batch;
 	guint i = 0;
 
-	batch.n_used = 0;
-	while (i < n && result == RX_TAKEN) {
-		if (!vn_cursor_init(&batch.cursor, q, ring, packed)) {
-			result = RX_BROKEN;
+	n = MIN(n, JF_BATCH_MAX);
+	batch->n = batch->n_used = batch->n_pieces = 0;
+	*result = RX_BROKEN;
+	if (!vn_cursor_init(&batch->cursor, q, ring, packed))
+		return 0;
+	*result = RX_TAKEN;
+	for (; i < n; i++) {
+		if (vn_unlikely(filter->active) && !vn_filter_accepts(filter, &frames[i]))
+			continue;
+		*result = rx_gather(q, ring, batch, &frames[i], packed);
+		if (*result != RX_TAKEN)
 			break;
-		}
-		for (; i < n; i++) {
-			if (vn_unlikely(filter->active) && !vn_filter_accepts(filter, &frames[i]))
-				continue;
-			result = rx_frame(q, ring, &batch, &frames[i], packed);
-			if (result != RX_TAKEN)
-				break;
-		}
-		if (result == RX_NO_ROOM && (batch.n_used > 0 || vn_rx_refuse(q, ring, &batch.end)))
-			result = RX_TAKEN; /* once more from what the driver added meanwhile */
-		rx_flush(q, ring, &batch);
 	}
-	if (result == RX_BROKEN)
-		vn_queue_break(q);
+	rx_flush(q, ring, batch);
 	return i;
+}
+
+/* As many batches as it takes: a driver may add buffers meanwhile. */
+static guint
+rx_all(VnQueue *q, VnRing *ring, const JfFrame *frames, guint n)
+{
+	RxResult result = RX_TAKEN;
+	RxBatch batch;
+	guint taken = 0;
+
+	while (taken < n) {
+		taken += q->packed ? rx_frames(q, ring, &batch, frames + taken, n - taken, &result,
+					       TRUE)
+				   : rx_frames(q, ring, &batch, frames + taken, n - taken, &result,
+					       FALSE);
+		if (result == RX_BROKEN)
+			vn_queue_break(q);
+		if (result == RX_BROKEN ||
+		    (result == RX_NO_ROOM && batch.n == 0 && !vn_rx_refuse(q, ring, &batch.end)))
+			break;
+	}
+	return taken;
 }
 
 /* A queue that is broken loses what it is given: nothing would ever make room again. */
@@ -222,8 +273,7 @@ rx_batch(VnQueue *q, const JfFrame *frames, guint n)
 
 	pthread_mutex_lock(&q->lock);
 	if (vn_queue_is_active(q) && vn_ring_open(q, &ring)) {
-		taken = q->packed ? rx_frames(q, &ring, frames, n, TRUE)
-				  : rx_frames(q, &ring, frames, n, FALSE);
+		taken = rx_all(q, &ring, frames, n);
 		vn_ring_close(q, &ring);
 	} else {
 		g_atomic_int_set(&q->refused, TRUE);

@@ -24,8 +24,8 @@ typedef struct TxBatch {
 	guint n, n_pieces;
 	JfFrame frames[JF_BATCH_MAX];
 	VnUsed used[JF_BATCH_MAX];
+	VnBuffer buffers[JF_BATCH_MAX];
 	struct iovec pieces[PIECES_MAX];
-	VirtioNetHdr headers[JF_BATCH_MAX];
 } TxBatch;
 
 static guint64
@@ -92,50 +92,80 @@ pieces_pull(struct iovec **iov, guint *n, gpointer dst, gsize len)
 }
 
 VN_INLINE void
-tx_frame(VnQueue *q, const VnBuffer *buffer, struct iovec *iov, VirtioNetHdr *hdr, JfFrame *frame)
+tx_frame(VnQueue *q, const VnBuffer *buffer, struct iovec *iov, JfFrame *frame)
 {
 	guint n = buffer->n_iov;
 	gsize hdr_len = q->hdr_len;
+	VirtioNetHdr hdr;
 
 	if (vn_likely(n > 0 && iov->iov_len > hdr_len)) {
-		memcpy(hdr, iov->iov_base, VIRTIO_NET_HDR_LEN_OLD);
+		memcpy(&hdr, iov->iov_base, VIRTIO_NET_HDR_LEN_OLD);
 		iov->iov_base = (guint8 *)iov->iov_base + hdr_len;
 		iov->iov_len -= hdr_len;
-	} else if (!pieces_pull(&iov, &n, hdr, hdr_len)) {
+	} else if (!pieces_pull(&iov, &n, &hdr, hdr_len)) {
 		*frame = (JfFrame){ 0 };
 		return;
 	}
 	*frame = (JfFrame){ .iov = iov,
 			    .n_iov = n,
 			    .len = (guint32)MIN(buffer->len - hdr_len, G_MAXUINT32) };
-	if ((hdr->flags | hdr->gso_type) && !tx_offloads(q->net->features, hdr, frame))
+	if (vn_unlikely(hdr.flags | hdr.gso_type) && !tx_offloads(q->net->features, &hdr, frame))
 		*frame = (JfFrame){ 0 };
 }
 
-/* Fills the batch. FALSE: the driver broke a rule, behind what is in the batch. */
+/* The header, and behind it what a switch looks at, are in the other processor's cache. */
+VN_INLINE void
+tx_prefetch(const VnQueue *q, const VnBuffer *buffer, const struct iovec *iov)
+{
+	if (vn_unlikely(buffer->n_iov == 0))
+		return;
+	__builtin_prefetch(iov[0].iov_base);
+	if (buffer->n_iov > 1)
+		__builtin_prefetch(iov[1].iov_base);
+	else
+		__builtin_prefetch((const guint8 *)iov[0].iov_base + q->hdr_len + 16);
+}
+
+/* Takes buffers into the batch. FALSE: the driver broke a rule, behind what is in the batch. */
 VN_INLINE gboolean
-tx_collect(VnQueue *q, VnRing *ring, VnCursor *cursor, TxBatch *batch, const gboolean packed)
+tx_take(VnQueue *q, VnRing *ring, VnCursor *cursor, TxBatch *batch, const gboolean packed)
 {
 	batch->n = batch->n_pieces = 0;
 	while (batch->n < JF_BATCH_MAX && batch->n_pieces + FRAME_PIECES_MAX <= PIECES_MAX) {
 		struct iovec *iov = &batch->pieces[batch->n_pieces];
+		VnBuffer *buffer = &batch->buffers[batch->n];
 		VnCursor before = *cursor;
-		VnBuffer buffer;
 		VnTake take =
-			vn_take(q, ring, cursor, &buffer, iov, FRAME_PIECES_MAX, VN_READ, packed);
+			vn_take(q, ring, cursor, buffer, iov, FRAME_PIECES_MAX, VN_READ, packed);
 
 		if (take != VN_TAKEN)
 			return take != VN_BAD;
 		/* More pieces than a JfFrame has, and the header may not be one of its own. */
-		if (vn_unlikely(buffer.n_iov > JF_FRAME_MAX_IOV || buffer.cut)) {
+		if (vn_unlikely(buffer->n_iov > JF_FRAME_MAX_IOV || buffer->cut)) {
 			*cursor = before;
 			return TRUE;
 		}
-		tx_frame(q, &buffer, iov, &batch->headers[batch->n], &batch->frames[batch->n]);
-		batch->used[batch->n++] = (VnUsed){ .id = buffer.id, .n_descs = buffer.n_descs };
-		batch->n_pieces += buffer.n_iov;
+		tx_prefetch(q, buffer, iov);
+		batch->n++;
+		batch->n_pieces += buffer->n_iov;
 	}
 	return TRUE;
+}
+
+VN_INLINE gboolean
+tx_collect(VnQueue *q, VnRing *ring, VnCursor *cursor, TxBatch *batch, const gboolean packed)
+{
+	gboolean sane = tx_take(q, ring, cursor, batch, packed);
+	struct iovec *iov = batch->pieces;
+
+	for (guint i = 0; i < batch->n; i++) {
+		const VnBuffer *buffer = &batch->buffers[i];
+
+		tx_frame(q, buffer, iov, &batch->frames[i]);
+		batch->used[i] = (VnUsed){ .id = buffer->id, .n_descs = buffer->n_descs };
+		iov += buffer->n_iov;
+	}
+	return sane;
 }
 
 /* The next buffer is in too many pieces: it goes alone, gathered in a copy. */
@@ -165,7 +195,7 @@ tx_collect_bounced(VnQueue *q, VnRing *ring, VnCursor *cursor, TxBatch *batch)
 	}
 	batch->pieces[0] = (struct iovec){ net->bounce, buffer.len };
 	buffer.n_iov = 1;
-	tx_frame(q, &buffer, &batch->pieces[0], &batch->headers[0], &batch->frames[0]);
+	tx_frame(q, &buffer, &batch->pieces[0], &batch->frames[0]);
 	return TRUE;
 }
 
