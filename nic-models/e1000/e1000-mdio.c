@@ -5,7 +5,7 @@
  *
  * On the pins a frame is clocked in on rising edges of MDC: a start of 01, two bits of operation,
  * five of PHY address, five of register, two of turnaround and 16 of data (IEEE 802.3 22.2.4.5). For
- * a read the driver turns MDIO round behind the register and reads a bit after each edge.
+ * a read the driver turns MDIO round behind the register and has one more edge before the first bit.
  */
 #include "e1000.h"
 
@@ -34,16 +34,16 @@ e1000_mdic_write(E1000 *e, guint32 offset, guint32 value)
 		e1000_raise(e, ICR_MDAC);
 }
 
-/* Start, operation and addresses are in. The first edge behind them is the turnaround. */
+/* Start, operation and addresses are in. The next edge is the turnaround; data begin behind it. */
 static void
 head_done(E1000 *e)
 {
 	guint op = e->mdi_shift >> 10 & 3, phy = e->mdi_shift >> 5 & 0x1f;
 
 	if (op == OP_READ)
-		e->mdi_out = phy == PHY_ADDRESS
-				     ? (guint32)e1000_phy_read(e, e->mdi_shift & 0x1f) << 15
-				     : 0x7fffffffu;
+		e->mdi_out = (guint32)(phy == PHY_ADDRESS ? e1000_phy_read(e, e->mdi_shift & 0x1f)
+							  : 0xffff)
+			     << 14;
 	else if (op != OP_WRITE)
 		e->mdi_bits = 0;
 }
