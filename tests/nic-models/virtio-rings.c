@@ -389,6 +389,44 @@ test_offloads(gconstpointer data)
 	fixture_clear(&f);
 }
 
+/* What can never fit is lost, and the buffers stay for what can. */
+static void
+test_too_long(gconstpointer data)
+{
+	const Variant *v = data;
+	guint64 at;
+	guint added;
+	Fixture f;
+
+	fixture_init(&f, driver, NULL, v->features & ~F_MRG_RXBUF);
+	fixture_ring(&f, RX, v->size, v->index, v->wrap);
+	at = slots(&f);
+	added = add_buffers(&f, at, 512, 4, 0);
+	g_assert_cmpuint(push_frame(&f, 501, 1), ==, 1);
+	g_assert_cmpuint(push_frame(&f, 1514, 2), ==, 1);
+	g_assert_cmpuint(jf_harness_get_counter(f.h, "rx-too-long", NULL), ==, 2);
+	for (guint i = 0; i < added; i++) {
+		g_assert_cmpuint(push_frame(&f, 500, i), ==, 1);
+		g_assert_cmpuint(push_frame(&f, 3000, i), ==, i + 1 < added);
+		g_assert_cmpuint(receive_frame(&f, at, 500, i), ==, 1);
+	}
+	fixture_clear(&f);
+	/* Mergeable: all of a small ring is too little. */
+	fixture_init(&f, driver, NULL, v->features);
+	fixture_ring(&f, RX, v->size, v->index, v->wrap);
+	at = slots(&f);
+	added = add_buffers(&f, at, 64, MIN(v->size, SLOTS), 0);
+	if (added < v->size || 64 * added > 60000) {
+		g_test_message("the ring holds more than the largest frame");
+	} else {
+		g_assert_cmpuint(push_frame(&f, 64 * added - HDR + 1, 1), ==, 1);
+		g_assert_cmpuint(jf_harness_get_counter(f.h, "rx-too-long", NULL), ==, 1);
+		g_assert_cmpuint(push_frame(&f, 64 * added - HDR, 2), ==, 1);
+		g_assert_cmpuint(receive_frame(&f, at, 64 * added - HDR, 2), ==, added);
+	}
+	fixture_clear(&f);
+}
+
 static void
 add(const char *name, GTestDataFunc test)
 {
@@ -410,6 +448,7 @@ main(int argc, char **argv)
 	add("transmit", test_transmit);
 	add("backpressure", test_backpressure);
 	add("receive", test_receive);
+	add("too-long", test_too_long);
 	add("restart", test_restart);
 	add("signals", test_signals);
 	add("kicks", test_kicks);
