@@ -174,7 +174,9 @@ offloads_command(VirtioNet *net, const Command *c)
 	offloads = get_le(c->data, 4) | (guint64)get_le(c->data + 4, 4) << 32;
 	if (offloads & ~(net->features & VN_FEATURES_GUEST))
 		return FALSE;
+	vn_rx_lock_all(net);
 	vn_features_set_guest(net, offloads);
+	vn_rx_unlock_all(net);
 	return TRUE;
 }
 

@@ -70,7 +70,9 @@ iface_set_features(JfInstance *inst, guint64 features, GError **error)
 			    "%s: features cannot change while rings are started", inst->name);
 		return FALSE;
 	}
+	vn_rx_lock_all(net);
 	vn_features_set(net, features);
+	vn_rx_unlock_all(net);
 	return TRUE;
 }
 

@@ -120,9 +120,9 @@ vn_net_reset(VirtioNet *net)
 		vn_queue_enable(&net->queues[i], FALSE);
 	}
 	vn_queue_stop(&net->ctrl, NULL);
-	vn_features_set(net, 0);
 	net->pairs = 1;
 	vn_rx_lock_all(net);
+	vn_features_set(net, 0);
 	vn_filter_reset(&net->filter, net->mac, FALSE);
 	vn_filter_update(&net->filter);
 	vn_rx_unlock_all(net);

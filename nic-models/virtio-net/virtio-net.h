@@ -164,7 +164,7 @@ guint64 vn_features_configured(JfInstance *inst);
 guint64 vn_features_lacking(guint64 features);
 /* The JF_OFFLOAD_* that a driver takes which negotiated `features`. */
 guint32 vn_features_offloads(guint64 features);
-/* Also tells the host what input takes. */
+/* Also tells the host what input takes. With all receive locks, but in init. */
 void vn_features_set(VirtioNet *net, guint64 features);
 /* Some of the negotiated VN_FEATURES_GUEST. */
 void vn_features_set_guest(VirtioNet *net, guint64 guest);

@@ -265,8 +265,6 @@ state_apply(VirtioNet *net, Saved *new)
 {
 	vn_transport_reset(net);
 	net->driver_features = new->driver_features;
-	vn_features_set(net, new->features);
-	vn_features_set_guest(net, new->guest);
 	net->device_feature_select = new->device_feature_select;
 	net->driver_feature_select = new->driver_feature_select;
 	net->queue_select = new->queue_select;
@@ -280,6 +278,8 @@ state_apply(VirtioNet *net, Saved *new)
 	new->filter.vlans_active = (new->features &VIRTIO_NET_F_CTRL_VLAN) != 0;
 	vn_filter_update(&new->filter);
 	vn_rx_lock_all(net);
+	vn_features_set(net, new->features);
+	vn_features_set_guest(net, new->guest);
 	net->filter = new->filter;
 	vn_rx_unlock_all(net);
 	memcpy(net->regs, new->regs, sizeof net->regs);

@@ -253,8 +253,8 @@ vn_transport_reset(VirtioNet *net)
 static void
 features_accept(VirtioNet *net, guint64 features)
 {
-	vn_features_set(net, features);
 	vn_rx_lock_all(net);
+	vn_features_set(net, features);
 	net->filter.vlans_active = (features & VIRTIO_NET_F_CTRL_VLAN) != 0;
 	vn_rx_unlock_all(net);
 }
