@@ -35,7 +35,7 @@ iface_take(JfInstance *inst, const JfVirtioCallbacks *callbacks, gpointer data, 
 	net->callbacks = (JfVirtioCallbacks){ 0 };
 	memcpy(&net->callbacks, callbacks, MIN(callbacks->struct_size, sizeof net->callbacks));
 	net->callback_data = data;
-	net->taken = TRUE;
+	g_atomic_int_set(&net->taken, TRUE);
 	vn_rx_unlock_all(net);
 	return TRUE;
 }
@@ -48,8 +48,10 @@ iface_release(JfInstance *inst)
 	if (!net->taken)
 		return;
 	vn_transport_reset(net);
-	net->taken = FALSE;
+	vn_rx_lock_all(net);
+	g_atomic_int_set(&net->taken, FALSE);
 	net->callbacks = (JfVirtioCallbacks){ 0 };
+	vn_rx_unlock_all(net);
 }
 
 static gboolean

@@ -97,7 +97,7 @@ struct VirtioNet {
 	gboolean announce; /* the driver is asked to announce itself */
 
 	gint n_rx;                     /* atomic: receive queues that are active... */
-	guint8 rx_pairs[VN_PAIRS_MAX]; /* ...and whose they are */
+	guint8 rx_pairs[VN_PAIRS_MAX]; /* ...and whose they are; atomic */
 	guint8 flows[256];             /* the pair that a flow was last sent on, by its hash */
 
 	VnQueue queues[VN_DATA_QUEUES], ctrl;
@@ -122,7 +122,7 @@ struct VirtioNet {
 	pthread_mutex_t isr_lock;
 	gint any_broken; /* atomic */
 
-	gboolean taken; /* by jf.virtio/1 */
+	gint taken; /* by jf.virtio/1; atomic */
 	JfVirtioCallbacks callbacks;
 	gpointer callback_data;
 
@@ -270,6 +270,12 @@ static inline guint16
 vn_queue_used(const VnQueue *q)
 {
 	return (guint16)(q->used | (q->packed && q->used_wrap ? 0x8000u : 0));
+}
+
+static inline guint
+vn_rx_pair(const VirtioNet *net, guint i)
+{
+	return __atomic_load_n(&net->rx_pairs[i], __ATOMIC_RELAXED);
 }
 
 static inline gboolean

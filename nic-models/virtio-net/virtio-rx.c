@@ -319,7 +319,7 @@ rx_steered(VirtioNet *net, const JfFrame *frames, guint n)
 static guint
 rx_nowhere(VirtioNet *net, guint n)
 {
-	if (net->taken)
+	if (g_atomic_int_get(&net->taken))
 		return 0;
 	jf_count(net->rx_not_ready, n);
 	return n;
@@ -334,7 +334,7 @@ vn_input(JfInstance *inst, guint port, const JfFrame *frames, guint n)
 	(void)port;
 	net->pci->dma_enter(inst);
 	if (vn_likely(n_rx == 1))
-		taken = rx_batch(&net->queues[2 * net->rx_pairs[0]], frames, n);
+		taken = rx_batch(&net->queues[2 * vn_rx_pair(net, 0)], frames, n);
 	else if (n_rx == 0)
 		taken = rx_nowhere(net, n);
 	else

@@ -89,10 +89,10 @@ vn_steer(VirtioNet *net, const JfFrame *frame)
 	guint n = (guint)g_atomic_int_get(&net->n_rx);
 
 	for (guint i = 0; i < n; i++) {
-		if (net->rx_pairs[i] == pair)
+		if (vn_rx_pair(net, i) == pair)
 			return pair;
 	}
-	return n ? net->rx_pairs[slot % n] : 0;
+	return n ? vn_rx_pair(net, slot % n) : 0;
 }
 
 void
@@ -103,7 +103,7 @@ vn_steer_update(VirtioNet *net)
 	vn_rx_lock_all(net);
 	for (guint i = 0; i < VN_PAIRS_MAX; i++) {
 		if (vn_queue_is_active(&net->queues[2 * i]))
-			net->rx_pairs[n++] = (guint8)i;
+			__atomic_store_n(&net->rx_pairs[n++], (guint8)i, __ATOMIC_RELAXED);
 	}
 	g_atomic_int_set(&net->n_rx, (gint)n);
 	vn_rx_unlock_all(net);

@@ -64,7 +64,7 @@ vn_transport_config_changed(VirtioNet *net)
 		interrupt(net, net->config_vector, VIRTIO_ISR_CONFIG);
 }
 
-/* ---- A broken ring: 2.1.2 ---- */
+/* ---- A broken ring: 2.1.2; a legacy driver knows no such thing ---- */
 
 static void
 needs_reset(JfInstance *inst, gpointer data)
@@ -72,7 +72,8 @@ needs_reset(JfInstance *inst, gpointer data)
 	VirtioNet *net = inst->priv;
 
 	(void)data;
-	if (net->taken || !(net->status & VIRTIO_STATUS_DRIVER_OK) || !net->any_broken)
+	if (net->taken || !(net->status & VIRTIO_STATUS_DRIVER_OK) || !net->any_broken ||
+	    !(net->features & VIRTIO_F_VERSION_1))
 		return;
 	net->status |= VIRTIO_STATUS_NEEDS_RESET;
 	vn_transport_config_changed(net);
