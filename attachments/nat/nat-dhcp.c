@@ -5,7 +5,9 @@
  * It is the only server of its network, so it may be sure of itself: a client that remembers an
  * address from before a restart gets it while it is free, and is told to begin anew (DHCPNAK) while
  * it is not. Leases live as long as the engine runs; a client that comes back finds its old address.
- * Clients are told apart by option 61, else by hardware address (RFC 2131 4.2).
+ * Clients are told apart by hardware address and not by option 61 (RFC 2131 4.2): a boot program and
+ * the system that it boots choose different ids, and are one guest with one address, which port
+ * forwards lead to.
  *
  * The table is as long as the pool. A guest that makes up clients can fill it with offers: they run
  * out after a minute, and the oldest makes room for a new one.
@@ -21,29 +23,23 @@
 #define LEASE_SECONDS 86400u
 #define OFFER_SECONDS 60u
 #define DECLINE_SECONDS 600u
-#define CLIENT_ID_MAX 64u
 #define OPT_BROADCAST 28u
 #define OPT_MTU 26u
 #define OPT_SEARCH 119u /* RFC 3397 */
 #define MTU_DEFAULT 1500u
 
 typedef enum {
-	LEASE_FREE, /* `id` is who had it last */
+	LEASE_FREE, /* `mac` is who had it last */
 	LEASE_OFFERED,
 	LEASE_BOUND,
 	LEASE_DECLINED,
 } LeaseState;
 
-typedef struct ClientId {
-	guint8 len; /* 0: nobody */
-	guint8 bytes[CLIENT_ID_MAX];
-} ClientId;
-
 typedef struct Lease {
 	LeaseState state;
-	guint64 end;  /* of the state, ns */
-	guint64 used; /* when it was last offered or given */
-	ClientId id;
+	guint64 end;   /* of the state, ns */
+	guint64 used;  /* when it was last offered or given */
+	guint8 mac[6]; /* all zero: nobody */
 } Lease;
 
 typedef struct Dhcp {
@@ -56,7 +52,7 @@ typedef struct Dhcp {
 typedef struct Request {
 	const JfDhcpMessage *message;
 	const NatDatagram *in;
-	ClientId id;
+	const guint8 *mac;
 	guint32 ciaddr;
 	guint32 wanted;    /* option 50, 0: none */
 	guint32 server_id; /* option 54, 0: none */
@@ -92,9 +88,17 @@ lease_at(Dhcp *dhcp, guint32 address)
 }
 
 static gboolean
-id_equal(const ClientId *a, const ClientId *b)
+lease_is_of(const Lease *lease, const Request *request)
 {
-	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+	return memcmp(lease->mac, request->mac, 6) == 0;
+}
+
+static gboolean
+lease_is_new(const Lease *lease)
+{
+	static const guint8 nobody[6];
+
+	return memcmp(lease->mac, nobody, 6) == 0;
 }
 
 static void
@@ -108,16 +112,17 @@ leases_expire(Dhcp *dhcp)
 		if (lease->state == LEASE_FREE || now < lease->end)
 			continue;
 		if (lease->state == LEASE_DECLINED)
-			lease->id.len = 0;
+			memset(lease->mac, 0, 6);
 		lease->state = LEASE_FREE;
 	}
 }
 
 static Lease *
-lease_find(Dhcp *dhcp, const ClientId *id)
+lease_find(Dhcp *dhcp, const Request *request)
 {
 	for (guint32 i = 0; i < dhcp->config->n_leases; i++)
-		if (id_equal(&dhcp->leases[i].id, id) && dhcp->leases[i].state != LEASE_DECLINED)
+		if (lease_is_of(&dhcp->leases[i], request) &&
+		    dhcp->leases[i].state != LEASE_DECLINED)
 			return &dhcp->leases[i];
 	return NULL;
 }
@@ -128,14 +133,14 @@ static guint
 lease_rank(const Lease *lease)
 {
 	if (lease->state == LEASE_FREE)
-		return lease->id.len ? 2 : 3;
+		return lease_is_new(lease) ? 3 : 2;
 	return lease->state == LEASE_OFFERED ? 1 : 0;
 }
 
 static Lease *
 lease_choose(Dhcp *dhcp, const Request *request, guint32 wanted)
 {
-	Lease *best = lease_find(dhcp, &request->id), *lease = lease_at(dhcp, wanted);
+	Lease *best = lease_find(dhcp, request), *lease = lease_at(dhcp, wanted);
 
 	if (best)
 		return best;
@@ -159,7 +164,7 @@ lease_set(const Dhcp *dhcp, Lease *lease, const Request *request, LeaseState sta
 	guint64 now = dhcp_now(dhcp);
 
 	lease->state = state;
-	lease->id = request->id;
+	memcpy(lease->mac, request->mac, 6);
 	lease->used = now;
 	lease->end = now + seconds * SECOND;
 }
@@ -342,7 +347,7 @@ static void
 dhcp_bind(Dhcp *dhcp, const Request *request, Lease *lease, guint8 type, gboolean rapid)
 {
 	NatAddress address = nat_address_v4(lease_address(dhcp, lease));
-	Lease *other = lease_find(dhcp, &request->id);
+	Lease *other = lease_find(dhcp, request);
 
 	/* One client, one address. */
 	if (other && other != lease)
@@ -379,8 +384,8 @@ dhcp_request(Dhcp *dhcp, const Request *request)
 
 	if (request->server_id && request->server_id != nat_address_get_v4(&dhcp->config->gateway4))
 		return;
-	if (lease && (id_equal(&lease->id, &request->id) ? lease->state != LEASE_DECLINED
-							 : lease->state == LEASE_FREE))
+	if (lease && (lease_is_of(lease, request) ? lease->state != LEASE_DECLINED
+						  : lease->state == LEASE_FREE))
 		dhcp_bind(dhcp, request, lease, JF_DHCP_ACK, FALSE);
 	else
 		dhcp_reply(dhcp, request, JF_DHCP_NAK, 0, FALSE);
@@ -392,7 +397,7 @@ dhcp_decline(Dhcp *dhcp, const Request *request)
 {
 	Lease *lease = lease_at(dhcp, request->wanted);
 
-	if (lease && lease->state != LEASE_FREE && id_equal(&lease->id, &request->id))
+	if (lease && lease->state != LEASE_FREE && lease_is_of(lease, request))
 		lease_set(dhcp, lease, request, LEASE_DECLINED, DECLINE_SECONDS);
 }
 
@@ -401,7 +406,7 @@ dhcp_release(Dhcp *dhcp, const Request *request)
 {
 	Lease *lease = lease_at(dhcp, request->ciaddr);
 
-	if (lease && lease->state == LEASE_BOUND && id_equal(&lease->id, &request->id))
+	if (lease && lease->state == LEASE_BOUND && lease_is_of(lease, request))
 		lease->state = LEASE_FREE;
 }
 
@@ -451,28 +456,10 @@ option_address(const JfDhcpMessage *message, guint8 code)
 	return value ? jf_get_be32(value) : 0;
 }
 
-/* A longer id than we keep is one of its beginning and the hardware address. */
-static void
-request_read_id(Request *request)
-{
-	const JfDhcpHeader *header = &request->message->header;
-	guint16 len;
-	const guint8 *id = jf_dhcp_get(request->message, JF_DHCP_OPT_CLIENT_ID, &len);
-
-	if (id && len >= 2 && len <= CLIENT_ID_MAX) {
-		request->id.len = (guint8)len;
-		memcpy(request->id.bytes, id, len);
-		return;
-	}
-	request->id.len = 7;
-	request->id.bytes[0] = header->htype;
-	memcpy(request->id.bytes + 1, header->chaddr, 6);
-}
-
 static void
 dhcp_input(NatEngine *engine, const NatDatagram *in, gpointer data)
 {
-	static const guint8 none[4];
+	static const guint8 none[6];
 	Dhcp *dhcp = data;
 	Request request = { .message = &dhcp->message, .in = in };
 	const JfDhcpHeader *header = &dhcp->message.header;
@@ -484,7 +471,9 @@ dhcp_input(NatEngine *engine, const NatDatagram *in, gpointer data)
 	if (header->op != JF_DHCP_BOOTREQUEST || header->htype != 1 || header->hlen != 6 ||
 	    (header->chaddr[0] & 1) || memcmp(header->giaddr, none, 4) != 0)
 		return;
-	request_read_id(&request);
+	if (memcmp(header->chaddr, none, 6) == 0)
+		return;
+	request.mac = header->chaddr;
 	request.ciaddr = jf_get_be32(header->ciaddr);
 	request.wanted = option_address(&dhcp->message, JF_DHCP_OPT_ADDRESS);
 	request.server_id = option_address(&dhcp->message, JF_DHCP_OPT_SERVER_ID);

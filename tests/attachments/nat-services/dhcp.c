@@ -200,8 +200,8 @@ test_guests(Fixture *f, gconstpointer data)
 	/* The one that it wants, where it is free. */
 	expect(SAY(3, JF_DHCP_DISCOVER, .wanted = HOST(77)), "offer 77");
 	expect(SAY(4, JF_DHCP_DISCOVER, .wanted = HOST(2)), "offer 17");
-	/* The same hardware with two ids is two clients, the same id is one. */
-	expect(SAY(1, JF_DHCP_DISCOVER, .id = "\1other"), "offer 18");
+	/* The same hardware with another id is the same guest. */
+	expect(SAY(1, JF_DHCP_DISCOVER, .id = "\1other"), "offer 15");
 	check_option(JF_DHCP_OPT_CLIENT_ID, "\1other", 6);
 	expect(SAY(9, JF_DHCP_DISCOVER, .id = "\1other"), "offer 18");
 }

@@ -295,7 +295,6 @@ test_netascii(Fixture *f, gconstpointer data)
 static void
 test_refused(Fixture *f, gconstpointer data)
 {
-	g_autofree char *secret = g_build_filename(f->dir, "..", "secret", NULL);
 	g_autofree char *link = g_build_filename(f->dir, "link", NULL);
 	g_autofree char *inside = g_build_filename(f->dir, "inside", NULL);
 	g_autofree char *sub = g_build_filename(f->dir, "sub", NULL);
