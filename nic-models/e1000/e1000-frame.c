@@ -9,7 +9,6 @@
 #include "e1000.h"
 
 #include <string.h>
-#include <zlib.h>
 
 /* Bytes start..end are summed (0: to the end of the frame), the result goes to `field`. */
 typedef struct Sum {
@@ -137,8 +136,7 @@ static guint32
 frame_len(const E1000TxData *data)
 {
 	JfFrame view = e1000_tx_view(data);
-	uLong crc = crc32(0, NULL, 0);
-	guint32 fcs, left = data->len;
+	guint32 crc = 0, fcs, left = data->len;
 
 	if ((data->last & TXD_IFCS) || data->len < JF_FRAME_MIN_LEN + E1000_FCS_LEN ||
 	    data->len > E1000_TX_MAX || !jf_frame_copy(&view, left - E1000_FCS_LEN, &fcs, 4))
@@ -147,7 +145,7 @@ frame_len(const E1000TxData *data)
 	for (guint i = 0; i < data->n_iov && left > 0; i++) {
 		guint32 n = MIN(left, (guint32)data->iov[i].iov_len);
 
-		crc = crc32(crc, data->iov[i].iov_base, n);
+		crc = e1000_crc(crc, data->iov[i].iov_base, n);
 		left -= n;
 	}
 	return data->len - (GUINT32_FROM_LE(fcs) == crc ? E1000_FCS_LEN : 0);

@@ -22,6 +22,7 @@
 #define PSSTAT_DUPLEX 0x2000u
 #define PSSTAT_RESOLVED 0x0800u
 #define PSSTAT_LINK 0x0400u
+#define PSCON_CRS_ON_TX 0x0800u
 #define PINTS_LINK 0x0400u
 #define PINTS_COMPLETE 0x0800u
 
@@ -32,8 +33,15 @@ static const guint16 phy_reset_values[E1000_PHY_REGS] = {
 	[PHY_GCON] = 0x0e00,
 	[15] = 0x3000, /* extended status: 1000BASE-T */
 	[PHY_PSCON] = 0x0068,
-	[20] = 0x0d60, /* extended control */
+	[PHY_EPSCON] = 0x0d60,
 };
+
+/* The PHY beside an 82543GC is an older one. */
+static guint16
+epscon_reset(const E1000 *e)
+{
+	return e->chip == E1000_82543GC ? 0x0060 : phy_reset_values[PHY_EPSCON];
+}
 
 /* ---- What was agreed ---- */
 
@@ -140,6 +148,7 @@ e1000_phy_reset(E1000 *e)
 {
 	memcpy(e->phy, phy_reset_values, sizeof e->phy);
 	e->phy[PHY_PID2] = e->chip == E1000_82543GC ? 0x0c50 : 0x0c24;
+	e->phy[PHY_EPSCON] = epscon_reset(e);
 	link_begin(e);
 }
 
@@ -203,7 +212,8 @@ e1000_phy_read(E1000 *e, guint reg)
 	}
 }
 
-/* Software reset makes settings of speed and negotiation take effect, and keeps them. */
+/* Software reset makes settings of speed and negotiation take effect, and keeps them; it forgets the
+ * transmit clock and carrier sense. */
 static void
 pctrl_write(E1000 *e, guint16 value)
 {
@@ -212,6 +222,10 @@ pctrl_write(E1000 *e, guint16 value)
 			    (PCTRL_AUTONEG | PCTRL_POWER_DOWN | PCTRL_LOOPBACK)) != 0;
 
 	e->phy[PHY_PCTRL] = keep;
+	if (value & PCTRL_RESET) {
+		e->phy[PHY_EPSCON] = epscon_reset(e);
+		e->phy[PHY_PSCON] &= (guint16)~PSCON_CRS_ON_TX;
+	}
 	if (changed || (value & (PCTRL_RESET | PCTRL_RESTART)))
 		link_begin(e);
 }

@@ -190,6 +190,7 @@
 #define PHY_PSCON 16u
 #define PHY_PSSTAT 17u
 #define PHY_PINTS 19u
+#define PHY_EPSCON 20u
 
 #define PCTRL_SPEED_MSB 0x0040u
 #define PCTRL_DUPLEX 0x0100u

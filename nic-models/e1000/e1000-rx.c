@@ -12,7 +12,6 @@
 #include "e1000.h"
 
 #include <string.h>
-#include <zlib.h>
 
 #define HEAD_LEN 128u
 #define CHUNK 2048u
@@ -76,11 +75,11 @@ make_csum(const JfFrame *frame)
 static guint32
 wire_crc(const Wire *w)
 {
-	uLong crc = crc32(0, NULL, 0);
+	guint32 crc = 0;
 
 	for (guint i = 0; i < w->n; i++)
-		crc = crc32(crc, w->iov[i].iov_base, (uInt)w->iov[i].iov_len);
-	return GUINT32_TO_LE((guint32)crc);
+		crc = e1000_crc(crc, w->iov[i].iov_base, w->iov[i].iov_len);
+	return GUINT32_TO_LE(crc);
 }
 
 static void

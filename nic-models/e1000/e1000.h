@@ -215,6 +215,9 @@ void e1000_mdi_clock(E1000 *e, guint32 old, guint32 value);
 guint16 e1000_phy_read(E1000 *e, guint reg);
 void e1000_phy_write(E1000 *e, guint reg, guint16 value);
 
+/* e1000-crc.c: as zlib's crc32, and faster. Begin with 0. */
+guint32 e1000_crc(guint32 crc, gconstpointer data, gsize len);
+
 /* e1000-filter.c */
 typedef struct E1000Match {
 	gboolean inexact; /* RXD.PIF */

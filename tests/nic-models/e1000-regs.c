@@ -503,6 +503,28 @@ test_phy_control(void)
 	nic_free(nic);
 }
 
+/* How Linux sets up loopback in the PHY beside an 82543GC, and what it then wants to read. */
+static void
+test_phy_loopback_set_up(void)
+{
+	Nic *nic = nic_up("82543GC");
+
+	nic_phy_write(nic, PHY_EPSCON, 0x0170);
+	nic_phy_write(nic, PHY_PCTRL, nic_phy_read(nic, PHY_PCTRL) | PCTRL_RESET);
+	nic_phy_write(nic, PHY_EPSCON, nic_phy_read(nic, PHY_EPSCON) | 0x0070);
+	nic_phy_write(nic, PHY_PSCON, nic_phy_read(nic, PHY_PSCON) | 0x0800);
+	nic_phy_write(nic, PHY_PCTRL, PCTRL_RESET | PCTRL_DUPLEX);
+	g_assert_false(nic_phy_read(nic, PHY_PSCON) & 0x0800);
+	nic_phy_write(nic, PHY_EPSCON, nic_phy_read(nic, PHY_EPSCON) | 0x0070);
+	nic_phy_write(nic, 29, 0x001a);
+	nic_phy_write(nic, PHY_PCTRL, nic_phy_read(nic, PHY_PCTRL) | PCTRL_LOOPBACK);
+	g_assert_cmphex(nic_phy_read(nic, PHY_PCTRL), ==, 0x4100);
+	g_assert_cmphex(nic_phy_read(nic, PHY_EPSCON), ==, 0x0070);
+	g_assert_cmphex(nic_phy_read(nic, 29), ==, 0x001a);
+	g_assert_true(has_link(nic));
+	nic_free(nic);
+}
+
 /* What is agreed on follows what is offered; what is forced is forced. */
 static void
 test_speed(void)
@@ -619,6 +641,7 @@ main(int argc, char **argv)
 	g_test_add_func("/e1000/regs/cable", test_cable);
 	g_test_add_func("/e1000/regs/delay", test_delay);
 	g_test_add_func("/e1000/regs/phy-control", test_phy_control);
+	g_test_add_func("/e1000/regs/phy-loopback-set-up", test_phy_loopback_set_up);
 	g_test_add_func("/e1000/regs/speed", test_speed);
 	g_test_add_func("/e1000/regs/state", test_state);
 	return g_test_run();
