@@ -32,6 +32,9 @@ struct JfWorker {
 	JfJob *spare_posts;
 	guint n_spare_posts;
 
+	gboolean polled; /* pollers found work in the last turn */
+	guint blind;     /* turns since the last look at the file descriptors */
+
 	guint64 poll_max; /* atomic, ns */
 	guint64 poll;     /* ns to go on polling after the last work, 0..poll_max */
 };

@@ -19,6 +19,9 @@
 #define STACK_SIZE (512u * 1024u)
 #define POLL_MAX_DEFAULT (50u * 1000u)
 #define POLL_STEP 5000u
+/* Turns with work for pollers that may pass between looks at the file descriptors: a look costs as
+ * much as moving some ten frames. */
+#define BLIND_TURNS_MAX 4u
 
 guint64
 jf_worker_now(void)
@@ -172,9 +175,8 @@ worker_run_event(JfWorker *worker, const struct epoll_event *event)
 	return jf_worker_run_watch(worker, event->data.ptr, event->events);
 }
 
-/* Returns the work done; timers that fired are none, for nothing follows them soon. */
 static guint
-worker_turn(JfWorker *worker, int timeout)
+worker_run_events(JfWorker *worker, int timeout)
 {
 	struct epoll_event events[EVENTS_MAX];
 	int n = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, timeout);
@@ -184,11 +186,25 @@ worker_turn(JfWorker *worker, int timeout)
 		__atomic_store_n(&worker->asleep, FALSE, __ATOMIC_SEQ_CST);
 	for (int i = 0; i < n; i++)
 		work += worker_run_event(worker, &events[i]);
+	return work;
+}
+
+/* Returns the work done; timers that fired are none, for nothing follows them soon. */
+static guint
+worker_turn(JfWorker *worker, int timeout)
+{
+	guint work = 0, polled;
+
+	if (!worker->polled || ++worker->blind >= BLIND_TURNS_MAX) {
+		work = worker_run_events(worker, timeout);
+		worker->blind = 0;
+	}
 	jf_worker_run_timers(worker);
 	work += worker_run_jobs(worker);
-	work += jf_worker_run_pollers(worker);
+	polled = jf_worker_run_pollers(worker);
+	worker->polled = polled > 0;
 	jf_worker_sweep(worker);
-	return work;
+	return work + polled;
 }
 
 /* timer_fd may go off too early (the deadline has moved on since), never too late. */
@@ -302,6 +318,7 @@ worker_start_thread(JfWorker *worker)
 static void
 worker_enter(JfWorker *worker)
 {
+	worker->polled = FALSE;
 	__atomic_store_n(&worker->asleep, FALSE, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&worker->current, (guintptr)pthread_self(), __ATOMIC_RELAXED);
 }
