@@ -233,8 +233,11 @@ end_init(JfInstance *inst, GError **error)
 	if (end->left == 0)
 		end->left = G_MAXUINT64;
 	end->check = jf_property_bool(inst, "check");
-	for (guint i = 0; i < FLOWS_MAX; i++)
+	for (guint i = 0; i < FLOWS_MAX; i++) {
 		end->seen[i] = -1;
+		/* Ahead of what one before this may still have on its way. */
+		end->next[i] = inst->host->now(inst, JF_CLOCK_REALTIME) / 16;
+	}
 	if (end->size)
 		end->bytes = g_malloc(JF_BATCH_MAX * (gsize)end->size_max);
 	end->received = inst->host->counter(inst, "received");

@@ -67,4 +67,5 @@ def main():
     sys.exit(run_tap(cases))
 
 
-main()
+if __name__ == "__main__":
+    main()
