@@ -430,6 +430,17 @@ test_fixed(Fixture *f, gconstpointer data)
 	assert_lease(f, 1, "grub", "192.168.56.103");
 }
 
+static void
+test_reserved(Fixture *f, gconstpointer data)
+{
+	(void)data;
+	configure(f, "[global]\nreserved=192.168.56.101;192.168.56.103\n");
+	ask_expect(f->h, &(Ask){ .type = JF_DHCP_DISCOVER, .mac = 1, .wanted = "192.168.56.103" },
+		   JF_DHCP_OFFER, "192.168.56.102");
+	assert_lease(f, 1, NULL, "192.168.56.102");
+	assert_lease(f, 2, NULL, NULL);
+}
+
 /* ---- Lease times ---- */
 
 static guint32
@@ -567,6 +578,7 @@ main(int argc, char **argv)
 		{ "relay", "199", test_relay },
 		{ "choice", "103", test_choice },
 		{ "fixed", "103", test_fixed },
+		{ "reserved", "103", test_reserved },
 		{ "times", "199", test_times },
 		{ "forever", "199", test_forever },
 		{ "restart", "199", test_restart },

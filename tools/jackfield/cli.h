@@ -69,14 +69,23 @@ gboolean verb_drivers(Cli *cli, char **args, GError **error);
 gboolean verb_inspect(Cli *cli, char **args, GError **error);
 gboolean verb_stats(Cli *cli, char **args, GError **error);
 gboolean verb_run(Cli *cli, char **args, GError **error);
+gboolean verb_natnetwork(Cli *cli, char **args, GError **error);
+gboolean verb_dhcpserver(Cli *cli, char **args, GError **error);
+gboolean verb_setextradata(Cli *cli, char **args, GError **error);
+gboolean verb_getextradata(Cli *cli, char **args, GError **error);
 gboolean verb_help(Cli *cli, char **args, GError **error);
 
 void list_words(GPtrArray *words);
 void modifyvm_words(GPtrArray *words);
 void controlvm_words(GPtrArray *words);
+void natnetwork_words(GPtrArray *words);
+void dhcpserver_words(GPtrArray *words);
 
 /* showvminfo's text of one machine. */
 gboolean machine_print(Cli *cli, const char *path, gboolean machine_readable, GError **error);
+/* What list natnets and list dhcpservers print. */
+gboolean natnetwork_print_all(Cli *cli, GError **error);
+gboolean dhcpserver_print_all(Cli *cli, GError **error);
 /* Prints the host's interfaces that a card could be bridged to. */
 gboolean hostif_print_all(gboolean sorted, GError **error);
 

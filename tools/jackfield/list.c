@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* list.c - list vms, runningvms, intnets, bridgedifs, ostypes. */
+/* list.c - list vms, runningvms, intnets, natnets, dhcpservers, bridgedifs, ostypes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -102,6 +102,18 @@ list_bridgedifs(Cli *cli G_GNUC_UNUSED, const ListFlags *flags, GError **error)
 	return hostif_print_all(flags->sorted, error);
 }
 
+static gboolean
+list_natnets(Cli *cli, const ListFlags *flags G_GNUC_UNUSED, GError **error)
+{
+	return natnetwork_print_all(cli, error);
+}
+
+static gboolean
+list_dhcpservers(Cli *cli, const ListFlags *flags G_GNUC_UNUSED, GError **error)
+{
+	return dhcpserver_print_all(cli, error);
+}
+
 static int
 compare_lines(gconstpointer a, gconstpointer b)
 {
@@ -139,6 +151,9 @@ static const struct {
 	{ "vms", list_vms },
 	{ "runningvms", list_running },
 	{ "intnets", list_intnets },
+	{ "natnets", list_natnets },
+	{ "natnetworks", list_natnets },
+	{ "dhcpservers", list_dhcpservers },
 	{ "bridgedifs", list_bridgedifs },
 	{ "hostifs", list_bridgedifs },
 	{ "ostypes", list_ostypes },
@@ -194,6 +209,8 @@ verb_list(Cli *cli, char **args, GError **error)
 	}
 	if (print)
 		return print(cli, &flags, error);
-	usage_error(error, "list what? vms, runningvms, intnets, bridgedifs or ostypes");
+	usage_error(error,
+		    "list what? vms, runningvms, intnets, natnets, dhcpservers, bridgedifs or "
+		    "ostypes");
 	return FALSE;
 }

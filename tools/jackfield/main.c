@@ -63,7 +63,9 @@ help_words(GPtrArray *words)
 }
 
 const Verb verbs[] = {
-	{ "list", "[-l|--long] [-s|--sorted] vms|runningvms|intnets|bridgedifs|ostypes",
+	{ "list",
+	  "[-l|--long] [-s|--sorted] vms|runningvms|intnets|natnets|dhcpservers|bridgedifs|"
+	  "ostypes",
 	  "what there is", verb_list, list_words },
 	{ "showvminfo", "MACHINE [--machinereadable]", "everything about a machine",
 	  verb_showvminfo, showvminfo_words },
@@ -88,6 +90,23 @@ const Verb verbs[] = {
 	  "change a machine while it runs", verb_controlvm, controlvm_words },
 	{ "run", "MACHINE [--connector DRIVER] [--vmm qemu|other] -- PROGRAM [ARGUMENT...]",
 	  "run a virtual machine monitor with a machine's cards", verb_run, run_words },
+	{ "natnetwork",
+	  "add --netname NAME --network CIDR [OPTION...]\n"
+	  "modify --netname NAME OPTION...\n"
+	  "remove|start|stop --netname NAME\n"
+	  "list [PATTERN]",
+	  "networks that machines share and leave by NAT", verb_natnetwork, natnetwork_words },
+	{ "dhcpserver",
+	  "add --network NAME|--interface INTERFACE --server-ip IP --netmask MASK --lower-ip IP "
+	  "--upper-ip IP [OPTION...]\n"
+	  "modify --network NAME|--interface INTERFACE OPTION...\n"
+	  "remove|start|restart|stop --network NAME|--interface INTERFACE\n"
+	  "findlease --network NAME|--interface INTERFACE --mac-address MAC",
+	  "addresses for the machines of a network", verb_dhcpserver, dhcpserver_words },
+	{ "setextradata", "global NAT/NETWORK/SourceIp4|SourceIp6 [ADDRESS]",
+	  "the host's address that a NAT network sends from", verb_setextradata, NULL },
+	{ "getextradata", "global KEY|enumerate", "what setextradata has set", verb_getextradata,
+	  NULL },
 	{ "drivers", "", "the drivers that plugins brought", verb_drivers, NULL },
 	{ "inspect", "DRIVER [--json|--markdown]", "a driver's properties", verb_inspect,
 	  inspect_words },

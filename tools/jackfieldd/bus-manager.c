@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "../common/bus-error.h"
+#include "bus-networks.h"
 #include "bus-object.h"
 #include "bus.h"
 #include "card-key.h"
@@ -309,6 +310,22 @@ static const BusMethod manager_methods[] = {
 	{ "ListMachines", manager_list_machines },
 	{ "ListMachineProblems", manager_list_machine_problems },
 	{ "ListNetworks", manager_list_networks },
+	{ "CreateNatNetwork", bus_create_nat_network },
+	{ "ModifyNatNetwork", bus_modify_nat_network },
+	{ "RemoveNatNetwork", bus_remove_nat_network },
+	{ "StartNatNetwork", bus_start_nat_network },
+	{ "StopNatNetwork", bus_stop_nat_network },
+	{ "CreateDhcpServer", bus_create_dhcp_server },
+	{ "ModifyDhcpServer", bus_modify_dhcp_server },
+	{ "RemoveDhcpServer", bus_remove_dhcp_server },
+	{ "StartDhcpServer", bus_start_dhcp_server },
+	{ "RestartDhcpServer", bus_restart_dhcp_server },
+	{ "StopDhcpServer", bus_stop_dhcp_server },
+	{ "ListNatNetworks", bus_list_nat_networks },
+	{ "ListDhcpServers", bus_list_dhcp_servers },
+	{ "FindDhcpLease", bus_find_dhcp_lease },
+	{ "SetExtraData", bus_set_extra_data },
+	{ "ListExtraData", bus_list_extra_data },
 	{ "ListDrivers", manager_list_drivers },
 	{ "ListPluginProblems", manager_list_plugin_problems },
 	{ "InspectDriver", manager_inspect_driver },

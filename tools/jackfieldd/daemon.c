@@ -4,6 +4,7 @@
 
 #include "bus.h"
 #include "machine.h"
+#include "networks.h"
 #include "running.h"
 #include "store.h"
 
@@ -21,6 +22,8 @@ daemon_look(gpointer data)
 		while (g_hash_table_iter_next(&iter, NULL, &machine))
 			machine_poll(machine);
 	}
+	if (g_atomic_int_compare_and_exchange(&daemon->services_dirty, 1, 0))
+		networks_poll(daemon->networks);
 	if (g_atomic_int_compare_and_exchange(&daemon->networks_dirty, 1, 0))
 		bus_networks_changed(daemon->bus);
 	return G_SOURCE_REMOVE;
@@ -41,6 +44,15 @@ daemon_networks_changed(gpointer data)
 	Daemon *daemon = data;
 
 	if (g_atomic_int_compare_and_exchange(&daemon->networks_dirty, 0, 1))
+		g_idle_add(daemon_look, daemon);
+}
+
+static void
+daemon_service_changed(G_GNUC_UNUSED JfService *service, gpointer data)
+{
+	Daemon *daemon = data;
+
+	if (g_atomic_int_compare_and_exchange(&daemon->services_dirty, 0, 1))
 		g_idle_add(daemon_look, daemon);
 }
 
@@ -88,6 +100,7 @@ daemon_new(const char *config_dir, const char *runtime_dir, guint workers)
 		.card_changed = daemon_card_changed,
 		.networks_changed = daemon_networks_changed,
 		.log = daemon_log,
+		.service_changed = daemon_service_changed,
 	};
 	Daemon *daemon = g_new0(Daemon, 1);
 
@@ -105,6 +118,7 @@ daemon_new(const char *config_dir, const char *runtime_dir, guint workers)
 	daemon->problems = g_ptr_array_new_with_free_func(problem_free);
 	daemon_load_plugins(daemon);
 	store_load(daemon);
+	daemon->networks = networks_new(daemon);
 	return daemon;
 }
 
@@ -114,6 +128,7 @@ daemon_free(Daemon *daemon)
 	if (!daemon)
 		return;
 	g_hash_table_unref(daemon->machines);
+	networks_free(daemon->networks);
 	workers_free(daemon->workers);
 	jf_context_free(daemon->context);
 	/* Nobody is left to add another one. */
@@ -132,6 +147,7 @@ daemon_resume_machines(Daemon *daemon)
 	GHashTableIter iter;
 	gpointer uuid, machine;
 
+	networks_resume(daemon->networks);
 	running_sweep(daemon->runtime_dir, daemon->machines);
 	g_hash_table_iter_init(&iter, daemon->machines);
 	while (g_hash_table_iter_next(&iter, &uuid, &machine)) {
@@ -158,5 +174,5 @@ daemon_is_idle(Daemon *daemon)
 	while (g_hash_table_iter_next(&iter, NULL, &machine))
 		if (machine_is_running(machine))
 			return FALSE;
-	return TRUE;
+	return networks_is_idle(daemon->networks);
 }

@@ -18,6 +18,7 @@
 
 typedef struct Bus Bus;
 typedef struct Machine Machine;
+typedef struct Networks Networks;
 
 /* A document that could not be read. */
 typedef struct DocumentProblem {
@@ -33,19 +34,22 @@ typedef struct Daemon {
 	ConfigEnv env;
 	Workers *workers;
 	GHashTable *machines; /* uuid: Machine */
-	GPtrArray *problems;  /* DocumentProblem */
-	Bus *bus;             /* NULL: nobody listens yet */
-	int cards_dirty;      /* atomic */
-	int networks_dirty;   /* atomic */
+	Networks *networks;
+	GPtrArray *problems; /* DocumentProblem */
+	Bus *bus;            /* NULL: nobody listens yet */
+	int cards_dirty;     /* atomic */
+	int networks_dirty;  /* atomic */
+	int services_dirty;  /* atomic */
 } Daemon;
 
 /* Loads the plugins and every machine; `workers` as in workers_new. Both directories exist. */
 Daemon *daemon_new(const char *config_dir, const char *runtime_dir, guint workers);
 /* Stops the cards. Machines that ran are remembered for the next daemon. */
 void daemon_free(Daemon *daemon);
-/* Starts the machines that ran when the last daemon ended. What fails is logged. */
+/* Starts the machines that ran when the last daemon ended, and the services that were started by
+ * hand. What fails is logged. */
 void daemon_resume_machines(Daemon *daemon);
-/* No machine runs. */
+/* No machine runs, and no service that was started by hand. */
 gboolean daemon_is_idle(Daemon *daemon);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Daemon, daemon_free)

@@ -8,6 +8,7 @@
 #include "card-key.h"
 #include "document.h"
 #include "machine-document.h"
+#include "networks.h"
 #include "running.h"
 #include "store.h"
 #include "text.h"
@@ -20,6 +21,7 @@ struct Machine {
 	gboolean running;
 	Owner owner;
 	CardRun *cards[MACHINE_CARDS_MAX];
+	NetworkUse *uses[MACHINE_CARDS_MAX]; /* NULL: on no network */
 };
 
 Machine *
@@ -48,6 +50,7 @@ machine_stop_cards(Machine *machine)
 		worker = card_run_get_worker(machine->cards[i]);
 		g_clear_pointer(&machine->cards[i], card_run_free);
 		workers_give(machine->daemon->workers, worker);
+		networks_give(machine->daemon->networks, g_steal_pointer(&machine->uses[i]));
 	}
 	machine->running = FALSE;
 }
@@ -157,6 +160,7 @@ machine_set_config(Machine *machine, MachineConfig *config)
 	for (i = 0; i < config->n_cards; i++)
 		if (!card_config_is_equal(&old->cards[i], &config->cards[i]))
 			bus_card_changed(machine->daemon->bus, machine, i);
+	networks_machines_changed(machine->daemon->networks);
 }
 
 gboolean
@@ -213,6 +217,24 @@ control_check(const Machine *machine, const ConfigChange *change, GError **error
 	return TRUE;
 }
 
+/* The new network's services start before the card comes, the old one's end after it has left. */
+static gboolean
+card_move(Machine *machine, guint slot, CardPlan **plan, GError **error)
+{
+	Networks *networks = machine->daemon->networks;
+	NetworkUse *use;
+
+	if (!networks_take(networks, *plan, &use, error))
+		return FALSE;
+	if (!card_run_apply(machine->cards[slot], plan, error)) {
+		networks_give(networks, use);
+		return FALSE;
+	}
+	networks_give(networks, machine->uses[slot]);
+	machine->uses[slot] = use;
+	return TRUE;
+}
+
 static gboolean
 card_follow(Machine *machine, guint slot, const MachineConfig *config, GError **error)
 {
@@ -220,7 +242,7 @@ card_follow(Machine *machine, guint slot, const MachineConfig *config, GError **
 	g_autoptr(CardPlan)
 		plan = card_plan_new(&config->cards[slot], &machine->daemon->env, &place, error);
 
-	if (plan && card_run_apply(machine->cards[slot], &plan, error))
+	if (plan && card_move(machine, slot, &plan, error))
 		return TRUE;
 	g_prefix_error(error, "Card %u: ", slot + 1);
 	return FALSE;
@@ -281,9 +303,11 @@ machine_start_card(Machine *machine, guint slot, GError **error)
 
 	if (!worker)
 		return FALSE;
-	machine->cards[slot] = card_run_new(daemon->context, worker, &place, &plan, error);
+	if (networks_take(daemon->networks, plan, &machine->uses[slot], error))
+		machine->cards[slot] = card_run_new(daemon->context, worker, &place, &plan, error);
 	if (machine->cards[slot])
 		return TRUE;
+	networks_give(daemon->networks, g_steal_pointer(&machine->uses[slot]));
 	workers_give(daemon->workers, worker);
 	return FALSE;
 }

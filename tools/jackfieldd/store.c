@@ -11,6 +11,7 @@
 #include "machine-document.h"
 #include "machine.h"
 #include "nearest.h"
+#include "networks.h"
 #include "text.h"
 
 #define SHORT_ID 8 /* hexadecimal digits */
@@ -273,5 +274,6 @@ store_remove(Daemon *daemon, Machine *machine, gboolean keep, char **kept, GErro
 		return FALSE;
 	}
 	g_hash_table_remove(daemon->machines, machine_get_config(machine)->uuid);
+	networks_machines_changed(daemon->networks);
 	return TRUE;
 }

@@ -4,6 +4,7 @@
  *
  *	[global]
  *	option-6=08080808
+ *	reserved=192.168.56.110
  *	[group 1]
  *	incl-vendor-wild=PXEClient*
  *	default-lease-time=120
@@ -64,6 +65,7 @@ config_free(Config *config)
 	scope_free(config->global);
 	g_ptr_array_unref(config->groups);
 	g_ptr_array_unref(config->hosts);
+	g_array_unref(config->reserved);
 	g_free(config);
 }
 
@@ -75,6 +77,7 @@ config_new_empty(void)
 	config->global = scope_new();
 	config->groups = g_ptr_array_new_with_free_func(scope_free);
 	config->hosts = g_ptr_array_new_with_free_func(scope_free);
+	config->reserved = g_array_new(FALSE, FALSE, sizeof(guint32));
 	return config;
 }
 
@@ -234,6 +237,38 @@ scope_read_key(Scope *scope, GKeyFile *file, const char *section, const char *ke
 	return scope_refuse(error, "key", key, "one that this service knows");
 }
 
+/* Addresses in the range that are somebody else's. */
+static gboolean
+config_read_reserved(Config *config, const char *key, const char *value, GError **error)
+{
+	g_auto(GStrv) addresses = g_strsplit(value, ";", -1);
+
+	for (char **address = addresses; *address; address++) {
+		guint8 bytes[4];
+		guint32 number;
+
+		if (!**address)
+			continue;
+		if (inet_pton(AF_INET, *address, bytes) != 1)
+			return scope_refuse(error, key, *address, "an IPv4 address");
+		number = jf_get_be32(bytes);
+		g_array_append_val(config->reserved, number);
+	}
+	return TRUE;
+}
+
+static gboolean
+config_read_key(Config *config, Scope *scope, GKeyFile *file, const char *section, const char *key,
+		GError **error)
+{
+	g_autofree char *value = NULL;
+
+	if (scope != config->global || strcmp(key, "reserved") != 0)
+		return scope_read_key(scope, file, section, key, error);
+	value = g_key_file_get_string(file, section, key, error);
+	return value && config_read_reserved(config, key, value, error);
+}
+
 static gboolean
 config_read_section(Config *config, GKeyFile *file, const char *section, GError **error)
 {
@@ -246,7 +281,7 @@ config_read_section(Config *config, GKeyFile *file, const char *section, GError 
 				scope);
 	}
 	for (char **key = keys; *key; key++) {
-		if (scope_read_key(scope, file, section, *key, error))
+		if (config_read_key(config, scope, file, section, *key, error))
 			continue;
 		g_prefix_error(error, "[%s] ", section);
 		return FALSE;
@@ -450,6 +485,9 @@ scopes_get_wish(const GPtrArray *scopes, guint code)
 gboolean
 config_is_reserved(const Config *config, guint32 address, const guint8 *mac)
 {
+	for (guint i = 0; i < config->reserved->len; i++)
+		if (g_array_index(config->reserved, guint32, i) == address)
+			return TRUE;
 	for (guint i = 0; i < config->hosts->len; i++) {
 		const Scope *host = g_ptr_array_index(config->hosts, i);
 

@@ -43,6 +43,7 @@ typedef struct Scope {
 typedef struct Config {
 	Scope *global;
 	GPtrArray *groups, *hosts; /* Scope, in order */
+	GArray *reserved;          /* guint32: not given to anybody */
 } Config;
 
 /* `path` NULL: an empty one. Errors: NOT_FOUND, VALUE; the message names the file. */
@@ -63,7 +64,7 @@ typedef enum {
 	WISH_SUPPRESS,
 } Wish;
 Wish scopes_get_wish(const GPtrArray *scopes, guint code);
-/* Whether another host than `mac` has this address for itself. */
+/* Whether another host than `mac` has this address for itself, or it is nobody's. */
 gboolean config_is_reserved(const Config *config, guint32 address, const guint8 *mac);
 
 /* ---- dhcp-lease.c: who has which address ---- */
