@@ -230,7 +230,7 @@ static const JfDriver nat_driver = {
 	.query = nat_query,
 };
 
-static const JfDriver *const nat_drivers[] = { &nat_driver, NULL };
+static const JfDriver *const nat_drivers[] = { &nat_driver, &nat_router_driver, NULL };
 
 static const JfPlugin nat_plugin = {
 	JF_PLUGIN_HEAD,

@@ -131,7 +131,11 @@ typedef struct NatConfig {
 	char *boot_file;        /* NULL: none */
 	NatAddress next_server; /* of DHCP; unspecified: the gateway */
 	char *resolv_conf;      /* the host's resolvers; NULL: /etc/resolv.conf */
+	gboolean other_dhcp;    /* somebody else on the network answers DHCPv4 */
 } NatConfig;
+
+/* nat-router.c: the engine as a service of a network. */
+extern const JfDriver nat_router_driver;
 
 /* nat-config.c: from the attachment's properties and card. */
 gboolean nat_config_init(NatConfig *config, JfInstance *inst, GError **error);

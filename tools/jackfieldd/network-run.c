@@ -196,7 +196,7 @@ run_start_engine(const Networks *networks, NetworkRun *run, const NatNetwork *ne
 	add_source(networks, run->name, "SourceIp4", "bind-ip", properties);
 	add_source(networks, run->name, "SourceIp6", "bind-ip6", properties);
 	g_ptr_array_add(properties, NULL);
-	if (!service_run_make(networks, run, &run->engine, "nat-engine",
+	if (!service_run_make(networks, run, &run->engine, "nat-router",
 			      (const char *const *)properties->pdata, error))
 		return FALSE;
 	if (run_add_forwards(run, net, error))
