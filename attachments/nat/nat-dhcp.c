@@ -490,7 +490,7 @@ dhcp_start(NatEngine *engine, gpointer *state, GError **error)
 	Dhcp *dhcp;
 
 	(void)error;
-	if (!config->dhcp || !config->ipv4)
+	if (!config->dhcp || !config->ipv4 || config->other_dhcp)
 		return TRUE;
 	dhcp = g_new0(Dhcp, 1);
 	dhcp->engine = engine;

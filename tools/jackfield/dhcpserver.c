@@ -513,6 +513,7 @@ static gboolean
 print_individual(GVariant *scope, gboolean first)
 {
 	const char *name = text_of(scope, "Scope");
+	g_autofree char *mac = NULL;
 
 	if (first)
 		printf("Individual Configs:\n");
@@ -520,7 +521,7 @@ print_individual(GVariant *scope, gboolean first)
 		printf("    VM NIC:           %s %s (%.36s)\n", text_of(scope, "Machine"),
 		       strrchr(name, '/') + 1, name + strlen("vm/"));
 	else
-		printf("    MAC:              %s\n", name + strlen("mac/"));
+		printf("    MAC:              %s\n", mac = text_format_mac(name + strlen("mac/")));
 	print_scope(scope);
 	print_options(scope);
 	if (*text_of(scope, "FixedAddress"))
