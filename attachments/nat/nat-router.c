@@ -198,6 +198,19 @@ read_bind(NatConfig *config, JfInstance *inst)
 		memcpy(config->bind6.b, ipv6->v.ipv6, 16);
 }
 
+/* As every NAT engine's: the directory where PXE looks. */
+static void
+read_tftp(NatConfig *config, JfInstance *inst)
+{
+	const JfServiceInfo *service = inst->host->query(inst, JF_SERVICE_IID);
+	g_autofree char *dir = service && service->config_dir
+				       ? g_build_filename(service->config_dir, "TFTP", NULL)
+				       : NULL;
+
+	if (dir && g_file_test(dir, G_FILE_TEST_IS_DIR))
+		config->tftp_prefix = g_steal_pointer(&dir);
+}
+
 /* DHCPv4 is a service of its own on this network; what IPv6 needs comes from here. */
 static gboolean
 read_config(NatConfig *config, JfInstance *inst, GError **error)
@@ -210,6 +223,7 @@ read_config(NatConfig *config, JfInstance *inst, GError **error)
 	    !read_loopbacks(config, inst, error))
 		return FALSE;
 	read_bind(config, inst);
+	read_tftp(config, inst);
 	nat_config_set_hosts(config, HOST_GATEWAY, HOST_GATEWAY, HOST_GATEWAY + 1);
 	return TRUE;
 }
