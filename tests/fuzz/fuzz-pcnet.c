@@ -101,9 +101,9 @@ give(Chip *chip, FuzzInput *input)
 static void
 write_memory(Chip *chip, FuzzInput *input)
 {
-	guint at = fuzz_word(input) % RAM_LEN;
+	guint at = fuzz_word(input) % RAM_LEN, len = fuzz_byte(input);
 	gsize n;
-	const guint8 *bytes = fuzz_bytes(input, MIN(fuzz_byte(input), RAM_LEN - at), &n);
+	const guint8 *bytes = fuzz_bytes(input, MIN(len, RAM_LEN - at), &n);
 
 	if (chip->ram && n > 0)
 		memcpy(chip->ram + at, bytes, n);
