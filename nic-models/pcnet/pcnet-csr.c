@@ -56,6 +56,8 @@ pcnet_reset(Pcnet *p, gboolean hard)
 
 	memset(p->csr, 0, sizeof p->csr);
 	p->csr[4] = 0x0115;
+	for (guint i = 0; i < 3; i++) /* PADR, as read from the PROM */
+		p->csr[12 + i] = (guint16)(p->aprom[2 * i] | p->aprom[2 * i + 1] << 8);
 	p->csr[80] = 0x1410;
 	p->csr[88] = p->is_973 ? 0x5003 : 0x1003;
 	p->csr[89] = 0x0262;

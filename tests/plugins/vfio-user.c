@@ -400,6 +400,18 @@ test_bad_dma(Fixture *f, gconstpointer data)
 	close(null);
 }
 
+/* Nothing works until another client comes. */
+static void
+assert_refused(Fixture *f)
+{
+	guint32 info[4] = { 16 };
+
+	g_assert_cmpuint(vu_client_call(&f->c, VU_GET_INFO, info, 16, NULL, 0), ==, EINVAL);
+	g_assert_cmpuint(vu_client_map(&f->c, RAM, 0x1000, MAP_RW, f->memfd, 0), ==, EINVAL);
+	vu_client_close(&f->c);
+	vu_client_open(&f->c, &f->host, 0);
+}
+
 /* Nothing of the guest's memory is shared: refused, and the message says what to do. Single pieces
  * that are not are put up with. */
 static void
@@ -409,6 +421,8 @@ test_unshared(Fixture *f, gconstpointer data)
 	g_assert_cmpuint(vu_client_map(&f->c, 0xf0000, 0x10000, 1, -1, 0), ==, 0);
 	g_assert_cmpuint(vu_client_map(&f->c, RAM, 0x1000, MAP_RW, -1, 0), ==, EINVAL);
 	g_assert_nonnull(strstr(f->host.log->str, "share=on"));
+	assert_refused(f);
+	g_assert_cmpuint(vu_client_map(&f->c, 0xf0000, 0x10000, 1, -1, 0), ==, 0);
 	g_assert_cmpuint(vu_client_map(&f->c, RAM, 0x1000, MAP_RW, f->memfd, 0), ==, 0);
 	g_assert_cmpuint(vu_client_map(&f->c, 0xfd000000, 0x1000000, MAP_RW, -1, 0), ==, 0);
 	master(f);
@@ -416,7 +430,25 @@ test_unshared(Fixture *f, gconstpointer data)
 	g_assert_false(dma(f, PROBE_READ, 0xf0000, 8));
 	g_assert_true(dma(f, PROBE_READ, RAM, 8));
 	g_assert_cmpuint(vu_client_unmap(&f->c, 0xfd000000, 0x1000000, 0), ==, 0);
-	g_assert_cmpuint(vu_host_counter(f->card, "unshared-memory"), ==, 3);
+	g_assert_cmpuint(vu_host_counter(f->card, "unshared-memory"), ==, 4);
+}
+
+/* A file that the client has mapped for itself alone. */
+static void
+test_private(Fixture *f, gconstpointer data)
+{
+	int fd = memfd_create("private", MFD_CLOEXEC);
+	gpointer own;
+
+	(void)data;
+	g_assert_cmpint(ftruncate(fd, 0x1000), ==, 0);
+	own = mmap(NULL, 0x1000, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	g_assert_cmpuint(vu_client_map(&f->c, RAM, 0x1000, MAP_RW, fd, 0), ==, EINVAL);
+	g_assert_nonnull(strstr(f->host.log->str, "share=on"));
+	munmap(own, 0x1000);
+	close(fd);
+	assert_refused(f);
+	g_assert_cmpuint(vu_client_map(&f->c, RAM, 0x1000, MAP_RW, f->memfd, 0), ==, 0);
 }
 
 typedef struct DmaMap {
@@ -789,6 +821,7 @@ main(int argc, char **argv)
 	ADD("dma", test_dma);
 	ADD("bad-dma", test_bad_dma);
 	ADD("unshared", test_unshared);
+	ADD("private", test_private);
 	ADD("pipelined", test_pipelined);
 	ADD("memory-lost", test_memory_lost);
 	ADD("intx", test_intx);

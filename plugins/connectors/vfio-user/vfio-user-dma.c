@@ -53,6 +53,19 @@ file_is_long_enough(int fd, guint64 offset, guint64 size)
 	       size <= (guint64)st.st_size - offset;
 }
 
+/* From now on every request is refused. QEMU, for one, does not mind a refused map: it would run on
+ * with a card that is dead; and a connection that ends here it meets with a failed assertion. */
+static guint32
+refuse_unshared(VfioUser *vu)
+{
+	vu->is_unshared = TRUE;
+	jf_log(vu->inst, G_LOG_LEVEL_WARNING,
+	       "the VMM does not share the guest's memory: give its memory backend share=on "
+	       "(-object memory-backend-memfd,id=mem,size=SIZE,share=on "
+	       "-machine memory-backend=mem)");
+	return EINVAL;
+}
+
 static guint32
 map_fd(VfioUser *vu, const DmaMap *map, int fd)
 {
@@ -68,6 +81,8 @@ map_fd(VfioUser *vu, const DmaMap *map, int fd)
 
 	if (!file_is_long_enough(fd, map->offset, map->size))
 		return EINVAL;
+	if (!vu->has_ram && vu_memory_is_private(vu->channel.fd, fd))
+		return refuse_unshared(vu);
 	memory.base =
 		mmap(NULL, map->size, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)map->offset);
 	if (memory.base == MAP_FAILED)
@@ -87,11 +102,7 @@ map_without_fd(VfioUser *vu, const DmaMap *map)
 	jf_count(vu->no_memory_fd, 1);
 	if (vu->has_ram || !(map->flags & MAP_WRITE))
 		return 0;
-	jf_log(vu->inst, G_LOG_LEVEL_WARNING,
-	       "the VMM does not share the guest's memory: give its memory backend share=on "
-	       "(-object memory-backend-memfd,id=mem,size=SIZE,share=on "
-	       "-machine memory-backend=mem)");
-	return EINVAL;
+	return refuse_unshared(vu);
 }
 
 static gboolean
@@ -167,5 +178,5 @@ void
 vu_dma_reset(VfioUser *vu)
 {
 	g_array_set_size(vu->maps, 0);
-	vu->has_ram = FALSE;
+	vu->has_ram = vu->is_unshared = FALSE;
 }

@@ -240,6 +240,8 @@ region_write_multi(VfioUser *vu, VuMessage *message, GByteArray *reply)
 static guint32
 dispatch(VfioUser *vu, VuMessage *message, GByteArray *reply)
 {
+	if (vu->is_unshared && message->command != CMD_DMA_UNMAP)
+		return EINVAL;
 	switch (message->command) {
 	case CMD_VERSION:
 		return version(vu, message, reply);
@@ -289,8 +291,6 @@ vu_message_handle(VfioUser *vu, VuMessage *message, const char **why)
 	error = dispatch(vu, message, reply);
 	if (error)
 		jf_count(vu->malformed, 1);
-	if (vu_channel_reply(&vu->channel, message, error, reply->data, reply->len))
-		return TRUE;
 	*why = "it does not take its replies";
-	return FALSE;
+	return vu_channel_reply(&vu->channel, message, error, reply->data, reply->len);
 }

@@ -124,10 +124,11 @@ typedef struct VfioUser {
 
 	VuChannel channel;
 	VuIrqs irqs;
-	GArray *maps;      /* VuRange, what the client has mapped, with a descriptor or without */
-	gboolean has_ram;  /* some of it is there */
-	gint memory_lost;  /* atomic: some of it is no more */
-	GByteArray *reply; /* of the message at hand */
+	GArray *maps; /* VuRange, what the client has mapped, with a descriptor or without */
+	gboolean is_unshared; /* the guest's memory is out of reach */
+	gboolean has_ram;     /* some of it is there */
+	gint memory_lost;     /* atomic: some of it is no more */
+	GByteArray *reply;    /* of the message at hand */
 	const guint8 *rom;
 	gsize rom_size; /* a power of two, 0: none */
 
@@ -162,6 +163,10 @@ gboolean vu_message_handle(VfioUser *vu, VuMessage *message, const char **why);
 /* vfio-user-dma.c: 0 or an errno for the client. */
 guint32 vu_dma_map(VfioUser *vu, VuMessage *message);
 guint32 vu_dma_unmap(VfioUser *vu, const VuMessage *message);
+/* vfio-user-share.c: whether the client at the other end of that socket has mapped this file, and only
+ * so that nobody else sees what it writes there. */
+gboolean vu_memory_is_private(int client, int fd);
+
 /* Forgets all maps; the device has. */
 void vu_dma_reset(VfioUser *vu);
 
