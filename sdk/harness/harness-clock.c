@@ -23,6 +23,12 @@ earliest(JfHarness *h)
 	return best;
 }
 
+static void
+set_now(JfHarness *h, guint64 now)
+{
+	__atomic_store_n(&h->now, now, __ATOMIC_RELEASE);
+}
+
 static guint
 advance(JfHarness *h, guint64 target)
 {
@@ -34,11 +40,11 @@ advance(JfHarness *h, guint64 target)
 			harness_violate(h, "timers fire for ever: the clock cannot go on");
 			break;
 		}
-		h->now = MAX(h->now, timer->deadline);
+		set_now(h, MAX(h->now, timer->deadline));
 		timer->deadline = 0;
 		timer->func(&h->inst, timer->data);
 	}
-	h->now = MAX(h->now, target);
+	set_now(h, MAX(h->now, target));
 	return fired;
 }
 
@@ -51,7 +57,7 @@ jf_harness_crank(JfHarness *h, guint64 ns)
 guint64
 jf_harness_now(JfHarness *h)
 {
-	return h->now;
+	return __atomic_load_n(&h->now, __ATOMIC_ACQUIRE);
 }
 
 guint64

@@ -19,7 +19,7 @@ host_output(JfInstance *inst, guint port, const JfFrame *frames, guint n)
 		harness_violate(h, "output at port %u, which a %s has not", port, h->driver.id);
 		return n;
 	}
-	if (!h->started) {
+	if (!__atomic_load_n(&h->started, __ATOMIC_ACQUIRE)) {
 		line_drop(h, line, n);
 		return n;
 	}
@@ -151,7 +151,7 @@ host_now(JfInstance *inst, guint clock)
 {
 	JfHarness *h = harness_of(inst);
 
-	return h->now + (clock == JF_CLOCK_REALTIME ? REALTIME_OFFSET : 0);
+	return jf_harness_now(h) + (clock == JF_CLOCK_REALTIME ? REALTIME_OFFSET : 0);
 }
 
 static JfTimer *

@@ -208,9 +208,9 @@ jf_harness_start(JfHarness *h, GError **error)
 	gboolean ok;
 
 	g_return_val_if_fail(h->inited && !h->started, FALSE);
-	h->started = TRUE;
+	__atomic_store_n(&h->started, TRUE, __ATOMIC_RELEASE);
 	ok = !h->driver.start || h->driver.start(&h->inst, &mine);
-	h->started = ok;
+	__atomic_store_n(&h->started, ok, __ATOMIC_RELEASE);
 	for (guint i = 0; ok && h->driver.link && i < h->ports; i++)
 		h->driver.link(&h->inst, i, h->lines[i].far_up);
 	return check_result(h, "start", ok, mine, error);
@@ -223,7 +223,7 @@ jf_harness_stop(JfHarness *h)
 		return;
 	if (h->driver.stop)
 		h->driver.stop(&h->inst);
-	h->started = FALSE;
+	__atomic_store_n(&h->started, FALSE, __ATOMIC_RELEASE);
 }
 
 void

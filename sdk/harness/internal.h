@@ -64,7 +64,8 @@ struct JfHarness {
 	JfPropertySet *properties;
 	char *name;
 	GThread *thread;
-	gboolean inited, in_init, started;
+	gboolean inited, in_init;
+	gboolean started; /* atomic: written by the harness's own thread */
 	guint ports, pieces;
 
 	gboolean has_card;
@@ -82,7 +83,7 @@ struct JfHarness {
 	char *violation;
 	Break breaks[JF_HARNESS_SERVICES];
 
-	guint64 now;
+	guint64 now; /* atomic: written by the harness's own thread */
 	int epoll;
 	int wake; /* eventfd: a post from another thread ends a poll that waits */
 	GPtrArray *timers, *watches, *pollers;
