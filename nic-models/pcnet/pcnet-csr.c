@@ -29,6 +29,11 @@ pcnet_update_irq(Pcnet *p)
 void
 pcnet_event(Pcnet *p, guint16 csr0)
 {
+	if (p->tints > 0) {
+		p->tints = 0;
+		p->host->timer_arm(p->tint, 0);
+		csr0 |= CSR0_TINT;
+	}
 	p->csr[0] |= csr0;
 	if (csr0 & CSR0_TINT)
 		p->tint_unseen = TRUE;
@@ -43,6 +48,8 @@ csr_stop(Pcnet *p)
 	p->csr[5] &= (guint16) ~(CSR5_EVENTS | CSR5_SPND);
 	p->csr[7] &= (guint16) ~(CSR7_EVENTS | CSR7_RDMD);
 	p->tint_unseen = p->init_waits = FALSE;
+	p->tints = 0;
+	p->host->timer_arm(p->tint, 0);
 	pcnet_rx_forget(p);
 	pcnet_update_irq(p);
 }
@@ -243,6 +250,7 @@ pcnet_csr_read(Pcnet *p, guint reg)
 
 	switch (reg) {
 	case 0:
+		pcnet_tint_flush(p);
 		p->tint_unseen = FALSE;
 		value = p->csr[0];
 		if (value & (CSR0_BABL | CSR0_CERR | CSR0_MISS | CSR0_MERR))

@@ -145,7 +145,7 @@ state_load(JfInstance *inst, guint32 version, GVariant *state, GError **error)
 	if (!parsed)
 		return FALSE;
 	/* The line as it was, not as it is now: start tells that, and the guest sees the change. */
-	new->stalled = new->poll_ns = 0;
+	new->stalled = new->poll_ns = new->tints = 0;
 	*p = *new;
 	pcnet_update_irq(p);
 	return TRUE;

@@ -73,6 +73,13 @@ soft_fired(JfInstance *inst, gpointer data)
 }
 
 static void
+tint_fired(JfInstance *inst, gpointer data)
+{
+	(void)data;
+	pcnet_tint_flush(inst->priv);
+}
+
+static void
 pcnet_set_info(Pcnet *p)
 {
 	p->info = (JfPciInfo){
@@ -111,6 +118,7 @@ pcnet_init(JfInstance *inst, GError **error)
 	p->is_973 = g_ascii_strcasecmp(inst->driver->id, "Am79C973") == 0;
 	p->poll = p->host->timer_add(inst, poll_fired, NULL);
 	p->soft = p->host->timer_add(inst, soft_fired, NULL);
+	p->tint = p->host->timer_add(inst, tint_fired, NULL);
 	p->jumbo = p->host->counter(inst, "jumbo-drops");
 	p->no_carrier = p->host->counter(inst, "no-carrier-drops");
 	p->dma_errors = p->host->counter(inst, "dma-errors");
@@ -140,6 +148,7 @@ pcnet_stop(JfInstance *inst)
 {
 	Pcnet *p = inst->priv;
 
+	pcnet_tint_flush(p);
 	p->poll_at = 0;
 	p->host->timer_arm(p->poll, 0);
 	p->host->timer_arm(p->soft, 0);

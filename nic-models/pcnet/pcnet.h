@@ -170,6 +170,8 @@ typedef struct Pcnet {
 
 	gboolean link;         /* the cable as the host says */
 	gboolean link_latched; /* BMSR has yet to show that it was down */
+	guint tints;           /* frames sent that TINT has yet to tell of */
+	JfTimer *tint;         /* when it does at the latest */
 	gboolean tint_unseen;  /* TINT was set and CSR0 not read since */
 	gboolean init_waits;   /* INIT found no memory: the bus-master bit may come later */
 	gboolean miss_quietly; /* receive buffers of a Solaris guest, see pcnet-rx.c */
@@ -243,6 +245,9 @@ void pcnet_rx_poll(Pcnet *p);
 /* pcnet-tx.c */
 /* One batch. TRUE: there was something. */
 gboolean pcnet_transmit(Pcnet *p);
+
+/* Sets a TINT that is due; so does every pcnet_event. */
+void pcnet_tint_flush(Pcnet *p);
 
 /* pcnet-state.c */
 extern const struct JfState pcnet_state;

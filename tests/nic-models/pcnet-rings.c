@@ -273,6 +273,59 @@ test_batches(void)
 	pc_close(&d);
 }
 
+/* TINT is set a little later, so that one tells of several frames; at once for a driver that looks, and
+ * before half of its ring waits. */
+static void
+test_late_tint(void)
+{
+	guint8 frame[60];
+	PcDriver d;
+	guint irqs;
+
+	pc_open(&d, "Am79C970A", 2, 4, 4);
+	pc_fill(&d, frame, sizeof frame, NULL, 1);
+	irqs = jf_harness_get_irqs(d.h);
+	for (guint i = 0; i < 3; i++) {
+		pc_queue(&d, frame, 60, 1, 0);
+		pc_demand(&d);
+		g_assert_cmpuint(jf_harness_get_queued(d.h, 0), ==, i + 1);
+		g_assert_false(jf_harness_get_irq(d.h));
+	}
+	jf_harness_crank(d.h, 201 * 1000);
+	g_assert_true(jf_harness_get_irq(d.h));
+	g_assert_cmpuint(jf_harness_get_irqs(d.h), ==, irqs + 1);
+	g_assert_cmphex(pc_csr(&d, 0) & PC_TINT, ==, PC_TINT);
+	pc_csr_set(&d, 0, PC_TINT | PC_IENA);
+	pc_queue(&d, frame, 60, 1, 0);
+	pc_demand(&d);
+	g_assert_false(jf_harness_get_irq(d.h));
+	g_assert_cmphex(pc_csr(&d, 0) & PC_TINT, ==, PC_TINT);
+	pc_csr_set(&d, 0, PC_TINT | PC_IENA);
+	pc_queue(&d, frame, 60, 1, 0);
+	pc_demand(&d);
+	pc_expect_in(&d, frame, 60); /* with another event */
+	g_assert_true(jf_harness_get_irq(d.h));
+	pc_csr_set(&d, 0, PC_RINT | PC_IENA);
+	g_assert_true(jf_harness_get_irq(d.h));
+	g_assert_cmphex(pc_csr(&d, 0) & PC_TINT, ==, PC_TINT);
+	pc_csr_set(&d, 0, PC_TINT | PC_IENA);
+	for (guint i = 0; i < 8; i++) {
+		g_assert_false(jf_harness_get_irq(d.h));
+		pc_queue(&d, frame, 60, 1, 0);
+		pc_demand(&d);
+	}
+	g_assert_true(jf_harness_get_irq(d.h));
+	/* A chip that is stopped forgets it. */
+	pc_csr(&d, 0);
+	pc_csr_set(&d, 0, PC_TINT | PC_IENA);
+	pc_queue(&d, frame, 60, 1, 0);
+	pc_demand(&d);
+	pc_csr_set(&d, 0, PC_STOP);
+	jf_harness_crank(d.h, 201 * 1000);
+	g_assert_cmphex(pc_csr(&d, 0), ==, PC_STOP);
+	pc_close(&d);
+}
+
 /* LTINT: an interrupt only after the frames that ask for one. TOKINTD: none after a good frame. */
 static void
 test_few_interrupts(void)
@@ -555,6 +608,7 @@ main(int argc, char **argv)
 	g_test_add_func("/pcnet/rings/own-fcs", test_own_fcs);
 	g_test_add_func("/pcnet/rings/pad-strip", test_pad_strip);
 	g_test_add_func("/pcnet/rings/batches", test_batches);
+	g_test_add_func("/pcnet/rings/late-tint", test_late_tint);
 	g_test_add_func("/pcnet/rings/few-interrupts", test_few_interrupts);
 	g_test_add_func("/pcnet/rings/backpressure", test_backpressure);
 	g_test_add_func("/pcnet/rings/stall", test_stall);
