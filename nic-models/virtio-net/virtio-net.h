@@ -32,30 +32,34 @@ typedef struct VirtioNet VirtioNet;
 typedef struct VnQueue {
 	VirtioNet *net;
 	guint16 index;
+	guint16 vector; /* atomic, little-endian: its MSI-X vector */
 	gboolean is_rx;
 
 	/* Set by start. */
 	gboolean started;
-	guint16 vector; /* atomic, little-endian: its MSI-X vector */
 	gboolean packed, event_idx, in_order, indirect;
 	guint8 hdr_len;
 	guint32 size;
 	guint64 desc, driver, device; /* guest addresses of the three parts */
+	JfVirtioMark *mark;           /* NULL: none */
 
-	JfVirtioMark *mark; /* NULL: none */
-	gboolean enabled;   /* may move frames */
-	gboolean broken;    /* until the next start */
+	gboolean enabled; /* may move frames */
+	gboolean broken;  /* until the next start */
+	gint refused;     /* atomic. Transmit: output has no room; receive: the ring has none */
+
+	/* The worker looks at what is above, whoever delivers frames changes what is below. */
+	guint8 apart[64];
 
 	/* The next entry to take, the next one to use. Split: free-running. */
 	guint16 avail, used;
 	gboolean avail_wrap, used_wrap; /* packed */
 	gboolean notify;                /* the driver is asked to notify */
-	gint refused;      /* atomic. Transmit: output has no room; receive: the ring has none */
 	guint16 end;       /* receive: the entry that was not there when frames were refused */
 	gboolean end_wrap; /* packed */
 	guint region_hint; /* where in the memory table the last buffer was */
 
 	pthread_mutex_t lock; /* of a receive queue, for all of the above */
+	guint8 apart_too[64];
 } VnQueue;
 
 /* A queue as its registers say. */
