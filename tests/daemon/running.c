@@ -105,6 +105,77 @@ test_start(void)
 	fixture_finish(&f);
 }
 
+static char *
+get_connector(Fixture *f, const char *machine)
+{
+	g_autofree char *card = fixture_get_card(machine, 1);
+	g_autoptr(GVariant) value = fixture_get(f, card, CARD, "Connector");
+
+	return g_variant_dup_string(value, NULL);
+}
+
+static void
+start_on(Fixture *f, const char *path, guint32 card, const char *connector, GError **error)
+{
+	g_autoptr(GVariant) reply = NULL;
+	GVariantBuilder connectors;
+
+	g_variant_builder_init(&connectors, G_VARIANT_TYPE("a{us}"));
+	g_variant_builder_add(&connectors, "{us}", card, connector);
+	reply = fixture_call(f, path, MACHINE, "Start",
+			     g_variant_new("(ba{us})", FALSE, &connectors), "()", error);
+}
+
+/* The connector of one run: the setting stays, and the next daemon remembers. */
+static void
+test_connectors(void)
+{
+	static const char *const wanted[] = { "vfio-user", "dgram", "stream" };
+	static const struct {
+		guint32 card;
+		const char *connector;
+		JfErrorCode code;
+	} wrong[] = {
+		{ 2, "stream", JF_ERROR_VALUE },
+		{ 0, "stream", JF_ERROR_VALUE },
+		{ 37, "stream", JF_ERROR_VALUE },
+		{ 1, "steam", JF_ERROR_NOT_FOUND },
+	};
+	g_autofree char *path = NULL;
+	Fixture f;
+	guint i;
+
+	fixture_init(&f);
+	path = fixture_create(&f, "web");
+	fixture_modify(&f, path, "1 nic=intnet\n1 nic-type=Am79C970A");
+	for (i = 0; i < G_N_ELEMENTS(wanted); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree char *now = NULL;
+		g_autofree char *resumed = NULL;
+		g_autofree char *later = NULL;
+
+		start_on(&f, path, 1, wanted[i], &error);
+		g_assert_no_error(error);
+		now = get_connector(&f, path);
+		g_assert_cmpstr(now, ==, wanted[i]);
+		fixture_stop(&f, SIGKILL);
+		fixture_start(&f, NULL);
+		resumed = get_connector(&f, path);
+		g_assert_cmpstr(resumed, ==, wanted[i]);
+		power_off(&f, path);
+		later = get_connector(&f, path);
+		g_assert_cmpstr(later, ==, "auto");
+	}
+	for (i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_autoptr(GError) error = NULL;
+
+		start_on(&f, path, wrong[i].card, wrong[i].connector, &error);
+		g_assert_error(error, JF_ERROR, (int)wrong[i].code);
+		g_assert_false(is_running(&f, path));
+	}
+	fixture_finish(&f);
+}
+
 static void
 test_control(void)
 {
@@ -154,7 +225,8 @@ test_start_fails(void)
 	fixture_init(&f);
 	path = fixture_create(&f, "web");
 	fixture_modify(&f, path, "1 nic=intnet\n2 nic=generic");
-	reply = fixture_call(&f, path, MACHINE, "Start", g_variant_new("(b)", FALSE), "()", &error);
+	reply = fixture_call(&f, path, MACHINE, "Start", g_variant_new("(ba{us})", FALSE, NULL),
+			     "()", &error);
 	g_assert_null(reply);
 	g_assert_error(error, JF_ERROR, JF_ERROR_STATE);
 	g_assert_nonnull(strstr(error->message, "card 2"));
@@ -202,8 +274,8 @@ run_bound(char **argv)
 	g_autoptr(GVariant) reply = NULL;
 
 	fixture_connect(&own);
-	reply = fixture_call(&own, argv[3], MACHINE, "Start", g_variant_new("(b)", TRUE), "()",
-			     &error);
+	reply = fixture_call(&own, argv[3], MACHINE, "Start", g_variant_new("(ba{us})", TRUE, NULL),
+			     "()", &error);
 	g_assert_no_error(error);
 	g_assert_cmpint(write(STDOUT_FILENO, "1", 1), ==, 1);
 	for (;;)
@@ -428,6 +500,7 @@ main(int argc, char **argv)
 		run_bound(argv);
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/running/start", test_start);
+	g_test_add_func("/running/connectors", test_connectors);
 	g_test_add_func("/running/control", test_control);
 	g_test_add_func("/running/start-fails", test_start_fails);
 	g_test_add_func("/running/restart", test_restart);

@@ -11,6 +11,7 @@ static const char fake_qemu[] =
 	"#!/bin/bash\n"
 	"case $1 in\n"
 	"-version) echo 'QEMU emulator version 7.2.0'; exit ;;\n"
+	"-L) exit ;;\n"
 	"-device) [ \"$2\" = help ] && echo 'name \"e1000\", name \"pcnet\", name '\n"
 	"	echo '\"virtio-net-pci\"' && exit ;;\n"
 	"esac\n"
@@ -30,7 +31,7 @@ static void
 make_machine(Home *home)
 {
 	home_write(home, "qemu-system-fake", fake_qemu, 0755);
-	check(home, "createvm --name m", 0, NULL, "");
+	check(home, "createvm --name m --ostype Debian_64", 0, NULL, "");
 	check(home,
 	      "modifyvm m --nic1 intnet --nic2 null --nic3 intnet --cableconnected3 off "
 	      "--nictype1 virtio --macaddress1 080027a1b2c3",
@@ -101,6 +102,8 @@ test_dgram(Home *home, gconstpointer data G_GNUC_UNUSED)
 	check(home, "showvminfo m --machinereadable", 0, "connector1=\"dgram\"", "");
 	check(home, "controlvm m poweroff", 0, "", "");
 	g_assert_cmpint(cli_wait(run), ==, 7);
+	/* For that run only. */
+	check(home, "showvminfo m --machinereadable", 0, "connector1=\"auto\"", "");
 	check(home, "run m --connector dgarm -- true {socket1}", 1, "", "'dgram'");
 }
 
@@ -220,7 +223,7 @@ test_real_none(Home *home, gconstpointer data G_GNUC_UNUSED)
 
 	if (!have_qemu())
 		return;
-	check(home, "createvm --name m", 0, NULL, "");
+	check(home, "createvm --name m --ostype Debian_64", 0, NULL, "");
 	check(home, "modifyvm m --nic1 none", 0, "", "");
 	run = cli_start(home, "run m -- qemu-system-x86_64 -M none -display none -monitor none "
 			      "-pidfile DIR/pid");
@@ -239,7 +242,7 @@ real_cards(Home *home, const char *connector)
 	g_autofree char *err = NULL;
 	g_autofree char *said = NULL;
 
-	check(home, "createvm --name m", 0, NULL, "");
+	check(home, "createvm --name m --ostype Debian_64", 0, NULL, "");
 	check(home,
 	      "modifyvm m --nic1 intnet --nictype1 virtio --nic2 intnet --nictype2 82540EM "
 	      "--nic3 null --nictype3 82545EM --nic4 intnet --nictype4 Am79C970A "

@@ -19,6 +19,8 @@
 typedef struct Fixture {
 	char *dir, *qemu;
 	GPtrArray *cards, *notes;
+	GHashTable *drivers; /* the daemon's */
+	const char *wanted;  /* --connector */
 } Fixture;
 
 /* A QEMU as far as it is asked: a version and a list of devices. */
@@ -29,8 +31,9 @@ write_qemu(Fixture *fixture, const char *version, const char *devices)
 						  "case $1 in\n"
 						  "-version) echo 'QEMU emulator version %s' ;;\n"
 						  "-device) printf '%s' ;;\n"
+						  "-L) printf '%s' ;;\n"
 						  "esac\n",
-						  version, devices);
+						  version, devices, fixture->dir);
 
 	g_assert_true(g_file_set_contents(fixture->qemu, script, -1, NULL));
 	g_assert_cmpint(g_chmod(fixture->qemu, 0755), ==, 0);
@@ -43,10 +46,20 @@ write_qemu(Fixture *fixture, const char *version, const char *devices)
 static void
 fixture_init(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
+	static const char *const drivers[] = { "connector/vfio-user", "connector/stream",
+					       "connector/dgram",     "model/82540EM",
+					       "model/82543GC",       "model/82545EM",
+					       "model/Am79C970A",     "model/Am79C973",
+					       "model/virtio" };
+	guint i;
+
 	fixture->dir = g_dir_make_tmp("jackfield-vmm-XXXXXX", NULL);
 	fixture->qemu = g_build_filename(fixture->dir, "qemu-system-test", NULL);
 	fixture->cards = g_ptr_array_new_with_free_func(vmm_card_free);
 	fixture->notes = g_ptr_array_new_with_free_func(g_free);
+	fixture->drivers = g_hash_table_new(g_str_hash, g_str_equal);
+	for (i = 0; i < G_N_ELEMENTS(drivers); i++)
+		g_hash_table_add(fixture->drivers, (gpointer)drivers[i]);
 	write_qemu(fixture, "7.2.22 (Debian)", ALL_DEVICES);
 }
 
@@ -59,6 +72,7 @@ fixture_finish(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 	g_free(fixture->qemu);
 	g_ptr_array_unref(fixture->cards);
 	g_ptr_array_unref(fixture->notes);
+	g_hash_table_unref(fixture->drivers);
 }
 
 static VmmCard *
@@ -86,10 +100,13 @@ make_line(Fixture *fixture, VmmKind kind, const char *line, GError **error)
 	g_autofree char *full = g_strjoinv(fixture->qemu, parts);
 	g_auto(GStrv) args = g_strsplit(full, " ", -1);
 	g_auto(GStrv) made = NULL;
+	Vmm vmm;
 
-	if (kind == VMM_ANY)
-		kind = vmm_detect(args);
-	made = vmm_make_args(kind, args, fixture->cards, 9, fixture->notes, error);
+	vmm_init(&vmm, kind, args);
+	if (vmm_choose(&vmm, fixture->cards, fixture->wanted, fixture->drivers, fixture->notes,
+		       error))
+		made = vmm_make_args(&vmm, fixture->cards, 9, fixture->notes, error);
+	vmm_finish(&vmm);
 	return made ? g_strjoinv(" ", made) : NULL;
 }
 
@@ -137,17 +154,151 @@ test_qemu(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 	g_assert_cmpuint(fixture->notes->len, ==, 0);
 }
 
-/* Another chip than the one asked for is never silent. */
+/* ---- The choice ---- */
+
+#define NEW_DEVICES ALL_DEVICES "name \"vfio-user-pci\", bus PCI\\n"
+#define VFIO_USER(n, more)                                         \
+	" -device {\"driver\":\"vfio-user-pci\",\"id\":\"jfcard" n \
+	"\",\"socket\":{\"type\":\"unix\",\"path\":\"/run/a,b-" n ".sock\"}" more "}"
+#define MEMORY(size)                                                                      \
+	" -object memory-backend-memfd,id=jackfield-ram,size=" size ",share=on -machine " \
+	"memory-backend=jackfield-ram"
+
+/* Every model of ours goes by vfio-user where QEMU has it, with shared memory and QEMU's ROM. */
 static void
-test_notes(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+test_best(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-	add_card(fixture, 1, "82543GC", "stream");
-	add_card(fixture, 2, "Am79C973", "stream");
+	g_autofree char *rom = g_build_filename(fixture->dir, "efi-pcnet.rom", NULL);
+
+	/* The device tells, not the number. */
+	write_qemu(fixture, "7.2.99", NEW_DEVICES);
+	g_assert_true(g_file_set_contents(rom, "", 0, NULL));
+	add_card(fixture, 1, "82543GC", "auto");
+	add_card(fixture, 2, "Am79C973", "auto")->boot_prio = 1;
+	add_card(fixture, 3, "virtio", "stream");
+	check_line(fixture, VMM_ANY, "QEMU -M q35 -m 1G",
+		   "QEMU -M q35 -m 1G" MONITOR VFIO_USER("1", "")
+			   VFIO_USER("2", ",\"bootindex\":1,\"romfile\":\"efi-pcnet.rom\"")
+				   STREAM("3", "virtio-net-pci") MEMORY("1073741824"));
+	g_assert_cmpuint(fixture->notes->len, ==, 0);
+	g_unlink(rom);
+	g_ptr_array_remove_index(fixture->cards, 2);
 	check_line(fixture, VMM_ANY, "QEMU",
-		   "QEMU" MONITOR STREAM("1", "e1000") STREAM("2", "pcnet"));
-	g_assert_cmpuint(fixture->notes->len, ==, 2);
-	g_assert_nonnull(strstr(fixture->notes->pdata[0], "NIC 1: QEMU has no 82543GC"));
-	g_assert_nonnull(strstr(fixture->notes->pdata[1], "NIC 2: QEMU has no Am79C973"));
+		   "QEMU" MONITOR VFIO_USER("1", "") VFIO_USER("2", ",\"bootindex\":1")
+			   MEMORY("134217728") " -nic none");
+	g_assert_cmpuint(fixture->notes->len, ==, 1);
+	g_assert_nonnull(strstr(fixture->notes->pdata[0], "efi-pcnet.rom"));
+}
+
+/* What else than the best it is, is said; a chip that nobody has is an error that says what to do. */
+static void
+test_second_best(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+	VmmCard *card = add_card(fixture, 1, "82540EM", "auto");
+
+	check_line(fixture, VMM_ANY, "QEMU", "QEMU" MONITOR STREAM("1", "e1000"));
+	g_assert_cmpuint(fixture->notes->len, ==, 1);
+	g_assert_cmpstr(fixture->notes->pdata[0], ==,
+			"NIC 1: QEMU's own e1000, by stream: QEMU 7.2 has no vfio-user (10.1 and "
+			"later have)");
+	g_free(card->nic_type);
+	card->nic_type = g_strdup("82543GC");
+	g_free(card->connector);
+	card->connector = g_strdup("auto");
+	check_refused(fixture, VMM_ANY, "QEMU", JF_ERROR, JF_ERROR_UNSUPPORTED,
+		      "no way to bring its 82543GC to the guest: QEMU 7.2 has no vfio-user (10.1 "
+		      "and later have); QEMU 7.2 has no 82543GC of its own. Change that, or set "
+		      "another --nic-type1");
+	fixture->wanted = "stream";
+	check_refused(fixture, VMM_ANY, "QEMU", JF_ERROR, JF_ERROR_UNSUPPORTED, "has no 82543GC");
+	fixture->wanted = "vfio-user";
+	check_refused(fixture, VMM_ANY, "QEMU", JF_ERROR, JF_ERROR_UNSUPPORTED,
+		      "no vfio-user: QEMU 7.2 has no vfio-user");
+	write_qemu(fixture, "11.1.3", NEW_DEVICES);
+	g_hash_table_remove(fixture->drivers, "model/82543GC");
+	check_refused(fixture, VMM_ANY, "QEMU", JF_ERROR, JF_ERROR_UNSUPPORTED,
+		      "no plugin has the model 82543GC");
+	/* Others than QEMU have what every VMM has. */
+	fixture->wanted = NULL;
+	g_free(card->connector);
+	card->connector = g_strdup("auto");
+	check_line(fixture, VMM_ANY, "vmm {socket1}", "vmm /run/a,b-1.sock");
+	g_assert_cmpstr(card->connector, ==, "stream");
+}
+
+/* What the user's own arguments make of the guest's memory. */
+static void
+test_memory(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+#define MEMFD "-object memory-backend-memfd,id=m,size=1G"
+	static const struct {
+		const char *args;
+		guint64 size;
+		const char *why;
+	} cases[] = {
+		{ "", 128 << 20, NULL },
+		{ "-m 256", 256 << 20, NULL },
+		{ "-m 1.5G,slots=2,maxmem=4G", 1536ull << 20, NULL },
+		{ "--m 64 -m size=100000B", 106496, NULL },
+		{ "-m some", 0, "-m some is no size" },
+		{ "-m 5Q", 0, "no size" },
+		{ "-M pc,memory-backend=m " MEMFD, 0, NULL },
+		{ MEMFD ",share=off -machine memory-backend=m", 0, "'m' is private; add share=on" },
+		{ "-machine q35,memory-backend=ram", 0, "'ram' is private" },
+		{ "-object memory-backend-ram,id=m,size=1G -numa node,memdev=m", 0, "'m'" },
+		{ "-object memory-backend-ram,share=on,id=m,size=1G -numa node,memdev=m", 0, NULL },
+		{ "-object memory-backend-file,mem-path=/a,,b,id=m,share=yes,size=1G -M "
+		  "memory-backend=m",
+		  0, NULL },
+		{ "-object {\"qom-type\":\"memory-backend-ram\",\"id\":\"m\",\"share\":true} -M "
+		  "memory-backend=m",
+		  0, NULL },
+		{ "-object {\"qom-type\":\"memory-backend-ram\",\"id\":\"m\"} -M memory-backend=m",
+		  0, "'m'" },
+		/* More memory in a slot, private. */
+		{ "-object memory-backend-ram,id=d,size=1G -device pc-dimm,memdev=d", 0, "'d'" },
+		{ "-object memory-backend-shm,id=d,size=1G -device pc-dimm,memdev=d -m 64",
+		  64 << 20, NULL },
+		{ "-mem-path /dev/hugepages", 0, "-mem-path" },
+		{ "-readconfig x", 0, "-readconfig" },
+		{ "-readconfig x -M memory-backend=m " MEMFD, 0, NULL },
+	};
+	guint i;
+
+	(void)fixture;
+	for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_auto(GStrv) args = g_strsplit(cases[i].args, " ", -1);
+		QemuMemory memory;
+
+		qemu_memory_init(&memory, args);
+		if (cases[i].why)
+			g_assert_true(memory.why && strstr(memory.why, cases[i].why));
+		else
+			g_assert_cmpstr(memory.why, ==, NULL);
+		if (!cases[i].why)
+			g_assert_cmpuint(memory.size, ==, cases[i].size);
+		qemu_memory_finish(&memory);
+	}
+}
+
+/* Memory that cannot be shared: QEMU's own adapter where there is the same one. */
+static void
+test_private_memory(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+	VmmCard *card = add_card(fixture, 1, "Am79C970A", "auto");
+
+	write_qemu(fixture, "11.1.3", NEW_DEVICES);
+	check_line(fixture, VMM_ANY, "QEMU -mem-path /x",
+		   "QEMU -mem-path /x" MONITOR
+		   " -netdev stream,id=jf1,server=off,addr.type=unix,addr.path=/run/a,,b-1.sock,"
+		   "reconnect-ms=200 -device pcnet,id=jfcard1,netdev=jf1,mac=08:00:27:00:00:01");
+	g_assert_nonnull(strstr(fixture->notes->pdata[0], "-mem-path"));
+	g_free(card->nic_type);
+	card->nic_type = g_strdup("Am79C973");
+	g_free(card->connector);
+	card->connector = g_strdup("auto");
+	check_refused(fixture, VMM_ANY, "QEMU -mem-path /x", JF_ERROR, JF_ERROR_UNSUPPORTED,
+		      "share=on");
 }
 
 static void
@@ -227,7 +378,7 @@ test_qemu_refuses(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 		      "no device virtio-net-pci");
 	g_free(card->nic_type);
 	card->nic_type = g_strdup("NE2000");
-	check_refused(fixture, VMM_ANY, "QEMU", JF_ERROR, JF_ERROR_UNSUPPORTED, "like a NE2000");
+	check_refused(fixture, VMM_ANY, "QEMU", JF_ERROR, JF_ERROR_UNSUPPORTED, "has no NE2000");
 	g_free(card->nic_type);
 	card->nic_type = g_strdup("82540EM");
 	g_free(card->connector);
@@ -420,7 +571,10 @@ main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	ADD("/cli/vmm/qemu", test_qemu);
-	ADD("/cli/vmm/notes", test_notes);
+	ADD("/cli/vmm/best", test_best);
+	ADD("/cli/vmm/second-best", test_second_best);
+	ADD("/cli/vmm/memory", test_memory);
+	ADD("/cli/vmm/private-memory", test_private_memory);
 	ADD("/cli/vmm/wrapped", test_wrapped);
 	ADD("/cli/vmm/no-cards", test_no_cards);
 	ADD("/cli/vmm/tap", test_tap);

@@ -250,8 +250,8 @@ start_machine(Cli *cli, const char *machine, GError **error)
 
 	if (!path)
 		return FALSE;
-	reply = cli_call(cli, path, MACHINE_INTERFACE, "Start", g_variant_new("(b)", FALSE), "()",
-			 error);
+	reply = cli_call(cli, path, MACHINE_INTERFACE, "Start",
+			 g_variant_new("(ba{us})", FALSE, NULL), "()", error);
 	if (!reply)
 		return FALSE;
 	cards = cli_list_cards(cli, path, error);

@@ -25,7 +25,7 @@
 #include "jackfield/abi.h"
 #include "message.h"
 #include "qmp.h"
-#include "vmm.h"
+#include "run-cards.h"
 
 /* Between asking, terminating and killing. */
 #define END_STEP_MS 5000u
@@ -37,11 +37,13 @@ extern char **environ;
 typedef struct Run {
 	Cli *cli;
 	const char *machine;   /* as the user wrote it */
-	const char *connector; /* NULL: the machine's own */
-	VmmKind kind;
-	char **vmm; /* the user's command line */
+	const char *connector; /* NULL: the machine's own, or the best */
+	VmmKind kind;          /* as the user said */
+	char **args;           /* the user's command line */
+	Vmm vmm;
 
 	char *path;       /* the machine's object */
+	GVariant *start;  /* arguments of Start */
 	GPtrArray *cards; /* VmmCard */
 	GMainLoop *loop;
 	Qmp *qmp; /* NULL: not QEMU */
@@ -62,6 +64,8 @@ run_clear(Run *run)
 	g_clear_handle_id(&run->rejoin_timer, g_source_remove);
 	g_clear_pointer(&run->qmp, qmp_free);
 	g_clear_pointer(&run->cards, g_ptr_array_unref);
+	g_clear_pointer(&run->start, g_variant_unref);
+	vmm_finish(&run->vmm);
 	g_clear_pointer(&run->loop, g_main_loop_unref);
 	g_free(run->path);
 }
@@ -78,90 +82,6 @@ note(const char *format, ...)
 	text = g_strdup_vprintf(format, args);
 	va_end(args);
 	fprintf(stderr, "jackfield: %s\n", text);
-}
-
-/* ---- The machine's cards ---- */
-
-static VmmCard *
-make_card(const char *machine, GVariant *properties)
-{
-	g_autoptr(GVariant) settings = NULL;
-	VmmCard *card = g_new0(VmmCard, 1);
-	const char *text = "";
-
-	settings = g_variant_lookup_value(properties, "Settings", G_VARIANT_TYPE("a{ss}"));
-	g_variant_lookup(properties, "Slot", "u", &card->slot);
-	g_variant_lookup(properties, "Link", "b", &card->link);
-	g_variant_lookup(properties, "Connector", "s", &card->connector);
-	g_variant_lookup(properties, "ConnectorAddress", "s", &card->address);
-	if (settings && g_variant_lookup(settings, "mac-address", "&s", &text))
-		card->mac = text_format_mac(text);
-	if (settings && g_variant_lookup(settings, "nic-boot-prio", "&s", &text))
-		card->boot_prio = (guint)g_ascii_strtoull(text, NULL, 10);
-	if (settings)
-		g_variant_lookup(settings, "nic-type", "s", &card->nic_type);
-	card->path = cli_get_card_path(machine, card->slot);
-	card->device = g_strdup_printf("jfcard%u", card->slot);
-	if (g_strcmp0(card->connector, "dgram") == 0 && g_str_has_prefix(card->address, "/"))
-		card->local = g_strconcat(card->address, ".vmm", NULL);
-	return card;
-}
-
-static gboolean
-is_enabled(GVariant *properties)
-{
-	gboolean enabled = FALSE;
-
-	g_variant_lookup(properties, "Enabled", "b", &enabled);
-	return enabled;
-}
-
-static gboolean
-run_list_cards(Run *run, GError **error)
-{
-	g_autoptr(GVariant) cards = cli_list_cards(run->cli, run->path, error);
-	GVariantIter iter;
-	GVariant *child;
-
-	if (!cards)
-		return FALSE;
-	g_clear_pointer(&run->cards, g_ptr_array_unref);
-	run->cards = g_ptr_array_new_with_free_func(vmm_card_free);
-	g_variant_iter_init(&iter, cards);
-	while ((child = g_variant_iter_next_value(&iter))) {
-		if (is_enabled(child))
-			g_ptr_array_add(run->cards, make_card(run->path, child));
-		g_variant_unref(child);
-	}
-	return TRUE;
-}
-
-/* All enabled cards on the connector that the user asked for. */
-static gboolean
-run_set_connector(Run *run, GError **error)
-{
-	g_autoptr(GVariant) cards = NULL;
-	g_autoptr(GVariant) reply = NULL;
-	GVariantBuilder changes;
-	GVariantIter iter;
-	GVariant *child;
-	guint32 slot;
-
-	if (!run->connector)
-		return TRUE;
-	cards = cli_list_cards(run->cli, run->path, error);
-	if (!cards)
-		return FALSE;
-	g_variant_builder_init(&changes, G_VARIANT_TYPE("a(uss)"));
-	g_variant_iter_init(&iter, cards);
-	while ((child = g_variant_iter_next_value(&iter))) {
-		if (is_enabled(child) && g_variant_lookup(child, "Slot", "u", &slot))
-			g_variant_builder_add(&changes, "(uss)", slot, "connector", run->connector);
-		g_variant_unref(child);
-	}
-	reply = cli_call(run->cli, run->path, MACHINE_INTERFACE, "Modify",
-			 g_variant_new("(a(uss))", &changes), "()", error);
-	return reply != NULL;
 }
 
 /* ---- What the daemon tells ---- */
@@ -183,7 +103,7 @@ on_card_changed(GDBusConnection *bus G_GNUC_UNUSED, const char *sender G_GNUC_UN
 		if (strcmp(card->path, path) != 0 || run->finishing)
 			continue;
 		if (g_variant_lookup(changed, "Link", "b", &card->link) && run->qmp &&
-		    vmm_card_is_wanted(card))
+		    vmm_card_has_netdev(card))
 			qmp_set_link(run->qmp, card->device, card->link);
 		if (g_variant_lookup(changed, "Error", "&s", &why) && *why)
 			note("NIC %u failed: %s", card->slot, why);
@@ -268,8 +188,37 @@ run_send_links(Run *run)
 	for (i = 0; run->qmp && i < run->cards->len; i++) {
 		const VmmCard *card = run->cards->pdata[i];
 
-		if (vmm_card_is_wanted(card))
+		if (vmm_card_has_netdev(card))
 			qmp_set_link(run->qmp, card->device, card->link);
+	}
+}
+
+/* The cards as they are now that the machine runs. */
+static gboolean
+run_look(Run *run, GError **error)
+{
+	GPtrArray *cards = run_cards_list(run->cli, run->path, error);
+
+	if (!cards)
+		return FALSE;
+	g_clear_pointer(&run->cards, g_ptr_array_unref);
+	run->cards = cards;
+	return TRUE;
+}
+
+/* What a VMM connects to once and not again is gone with the daemon. */
+static void
+run_note_lost(Run *run)
+{
+	guint i;
+
+	for (i = 0; i < run->cards->len; i++) {
+		const VmmCard *card = run->cards->pdata[i];
+
+		if (vmm_card_is_ours(card))
+			note("NIC %u: QEMU does not connect again by %s: the card stays dead until "
+			     "it is restarted",
+			     card->slot, card->connector);
 	}
 }
 
@@ -287,9 +236,9 @@ run_join(Run *run, GError **error)
 	run_subscribe(run);
 	g_variant_lookup(properties, "Running", "b", &running);
 	if (!running)
-		reply = cli_call(run->cli, run->path, MACHINE_INTERFACE, "Start",
-				 g_variant_new("(b)", TRUE), "()", error);
-	return (running || reply) && run_list_cards(run, error);
+		reply = cli_call(run->cli, run->path, MACHINE_INTERFACE, "Start", run->start, "()",
+				 error);
+	return (running || reply) && run_look(run, error);
 }
 
 static gboolean
@@ -308,6 +257,7 @@ run_rejoin(gpointer data)
 	run->alone = FALSE;
 	run->rejoin_timer = 0;
 	run_send_links(run);
+	run_note_lost(run);
 	return G_SOURCE_REMOVE;
 }
 
@@ -387,7 +337,7 @@ run_open_monitor(Run *run, int *theirs, GError **error)
 	int pair[2];
 
 	*theirs = -1;
-	if (run->kind != VMM_QEMU)
+	if (run->vmm.kind != VMM_QEMU)
 		return TRUE;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
 		g_set_error(error, JF_ERROR, JF_ERROR_STATE, "Cannot make a socket pair: %s",
@@ -399,18 +349,13 @@ run_open_monitor(Run *run, int *theirs, GError **error)
 	return TRUE;
 }
 
-/* A VMM that was killed leaves its datagram sockets behind, and cannot bind to them again. */
 static void
-run_remove_locals(Run *run)
+print_notes(const GPtrArray *notes)
 {
 	guint i;
 
-	for (i = 0; i < run->cards->len; i++) {
-		const VmmCard *card = run->cards->pdata[i];
-
-		if (card->local)
-			unlink(card->local);
-	}
+	for (i = 0; i < notes->len; i++)
+		note("%s", (const char *)notes->pdata[i]);
 }
 
 static gboolean
@@ -420,14 +365,13 @@ run_vmm(Run *run, int signals, const sigset_t *mask, GError **error)
 	g_auto(GStrv) argv = NULL;
 	gboolean spawned;
 	int monitor;
-	guint i;
 
 	if (!run_open_monitor(run, &monitor, error))
 		return FALSE;
-	argv = vmm_make_args(run->kind, run->vmm, run->cards, monitor, notes, error);
-	for (i = 0; argv && i < notes->len; i++)
-		note("%s", (const char *)notes->pdata[i]);
-	run_remove_locals(run);
+	argv = vmm_make_args(&run->vmm, run->cards, monitor, notes, error);
+	if (argv)
+		print_notes(notes);
+	run_cards_remove_locals(run->cards);
 	spawned = argv && run_spawn(run, argv, monitor, mask, error);
 	if (monitor >= 0)
 		close(monitor);
@@ -442,18 +386,32 @@ run_vmm(Run *run, int signals, const sigset_t *mask, GError **error)
 
 /* ---- The whole ---- */
 
+/* Which connector each card gets, from what the VMM and the daemon have. */
+static gboolean
+run_choose(Run *run, GError **error)
+{
+	g_autoptr(GHashTable) drivers = run_drivers_list(run->cli, error);
+	g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+
+	if (!drivers || !run_look(run, error) ||
+	    !vmm_choose(&run->vmm, run->cards, run->connector, drivers, notes, error))
+		return FALSE;
+	print_notes(notes);
+	run->start = g_variant_ref_sink(run_cards_build_start(run->cards));
+	return TRUE;
+}
+
 static gboolean
 run_start(Run *run, GError **error)
 {
 	g_autoptr(GVariant) reply = NULL;
 
 	run->path = cli_find_machine(run->cli, run->machine, error);
-	if (!run->path || !run_set_connector(run, error))
+	if (!run->path || !run_choose(run, error))
 		return FALSE;
 	run_subscribe(run);
-	reply = cli_call(run->cli, run->path, MACHINE_INTERFACE, "Start",
-			 g_variant_new("(b)", TRUE), "()", error);
-	return reply && run_list_cards(run, error);
+	reply = cli_call(run->cli, run->path, MACHINE_INTERFACE, "Start", run->start, "()", error);
+	return reply && run_look(run, error);
 }
 
 /* The exit status is the monitor's; 128 and the signal's number where one ended it, as in a shell. */
@@ -463,7 +421,7 @@ run_finish(Run *run)
 	g_autoptr(GVariant) reply = NULL;
 
 	run->finishing = TRUE;
-	run_remove_locals(run);
+	run_cards_remove_locals(run->cards);
 	if (run->cli->bus && !g_dbus_connection_is_closed(run->cli->bus))
 		reply = cli_call(run->cli, run->path, MACHINE_INTERFACE, "PowerOff", NULL, "()",
 				 NULL);
@@ -533,8 +491,8 @@ parse_args(Run *run, char **args, GError **error)
 			run->machine = *args;
 		}
 	}
-	run->vmm = *args ? args + 1 : args;
-	if (run->machine && *run->vmm)
+	run->args = *args ? args + 1 : args;
+	if (run->machine && *run->args)
 		return TRUE;
 	usage_error(error, "run needs a machine, -- and a program");
 	return FALSE;
@@ -548,13 +506,12 @@ verb_run(Cli *cli, char **args, GError **error)
 
 	if (!parse_args(&run, args, error))
 		return FALSE;
-	program = g_find_program_in_path(run.vmm[0]);
+	program = g_find_program_in_path(run.args[0]);
 	if (!program) {
 		g_set_error(error, JF_ERROR, JF_ERROR_NOT_FOUND, "There is no program '%s'",
-			    run.vmm[0]);
+			    run.args[0]);
 		return FALSE;
 	}
-	if (run.kind == VMM_ANY)
-		run.kind = vmm_detect(run.vmm);
+	vmm_init(&run.vmm, run.kind, run.args);
 	return run_machine(&run, error);
 }

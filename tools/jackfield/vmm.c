@@ -2,7 +2,6 @@
 /* vmm.c - the command line of a virtual machine monitor with the arguments for our cards. */
 #include "vmm.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
@@ -24,38 +23,22 @@ vmm_card_free(gpointer data)
 	g_free(card);
 }
 
-/* ---- Which VMM ---- */
-
-static gboolean
-is_qemu(const char *word)
+gboolean
+vmm_card_is_ours(const VmmCard *card)
 {
-	g_autofree char *base = g_path_get_basename(word);
-
-	return g_str_has_prefix(base, "qemu-system-") || strcmp(base, "qemu-kvm") == 0 ||
-	       strcmp(base, "qemu") == 0 || strcmp(base, "kvm") == 0;
-}
-
-/* The program itself, or what a wrapper in front of it ("timeout 60 qemu-system-...") runs. */
-static const char *
-find_qemu(char **args)
-{
-	for (; *args; args++) {
-		if (is_qemu(*args))
-			return *args;
-	}
-	return NULL;
-}
-
-VmmKind
-vmm_detect(char **args)
-{
-	return find_qemu(args) ? VMM_QEMU : VMM_OTHER;
+	return strcmp(card->connector, "vfio-user") == 0;
 }
 
 gboolean
 vmm_card_is_wanted(const VmmCard *card)
 {
 	return card->address && *card->address;
+}
+
+gboolean
+vmm_card_has_netdev(const VmmCard *card)
+{
+	return vmm_card_is_wanted(card) && !vmm_card_is_ours(card);
 }
 
 static gboolean
@@ -68,6 +51,49 @@ is_any_wanted(const GPtrArray *cards)
 			return TRUE;
 	}
 	return FALSE;
+}
+
+/* ---- Which VMM ---- */
+
+static gboolean
+is_qemu(const char *word)
+{
+	g_autofree char *base = g_path_get_basename(word);
+
+	return g_str_has_prefix(base, "qemu-system-") || strcmp(base, "qemu-kvm") == 0 ||
+	       strcmp(base, "qemu") == 0 || strcmp(base, "kvm") == 0;
+}
+
+/* The program itself, or what a wrapper in front of it ("timeout 60 qemu-system-...") runs. */
+static char **
+find_qemu(char **args)
+{
+	for (; *args; args++) {
+		if (is_qemu(*args))
+			return args;
+	}
+	return NULL;
+}
+
+void
+vmm_init(Vmm *vmm, VmmKind kind, char **args)
+{
+	char **qemu = find_qemu(args);
+
+	*vmm = (Vmm){ .kind = kind, .args = args, .program = qemu ? *qemu : *args };
+	if (kind == VMM_ANY)
+		vmm->kind = qemu ? VMM_QEMU : VMM_OTHER;
+	if (vmm->kind != VMM_QEMU)
+		return;
+	qemu_init(&vmm->qemu, vmm->program);
+	qemu_memory_init(&vmm->memory, qemu ? qemu + 1 : args + 1);
+}
+
+void
+vmm_finish(Vmm *vmm)
+{
+	qemu_finish(&vmm->qemu);
+	qemu_memory_finish(&vmm->memory);
 }
 
 /* ---- Placeholders ---- */
@@ -141,187 +167,7 @@ expand_args(char **args, Expansion *expansion)
 	return (char **)g_ptr_array_free(expanded, FALSE);
 }
 
-/* ---- QEMU ---- */
-
-/* QEMU's own adapters for VirtualBox's: what differs is said to the user. */
-static const struct {
-	const char *nic_type, *device, *note;
-} qemu_devices[] = {
-	{ "82540EM", "e1000", NULL },
-	{ "82545EM", "e1000-82545em", NULL },
-	{ "82543GC", "e1000", "QEMU has no 82543GC: it gets an 82540EM" },
-	{ "Am79C970A", "pcnet", NULL },
-	{ "Am79C973", "pcnet", "QEMU has no Am79C973: it gets an Am79C970A" },
-	{ "virtio", "virtio-net-pci", NULL },
-};
-
-/* What a QEMU can do. */
-typedef struct Qemu {
-	char *devices; /* what "-device help" says; NULL: it could not be asked */
-	guint version; /* 7.2 is 702; 0: not known */
-} Qemu;
-
-static char *
-ask_qemu(const char *program, const char *first, const char *second)
-{
-	const char *argv[] = { program, first, second, NULL };
-	char *text = NULL;
-
-	if (!g_spawn_sync(NULL, (char **)argv, NULL,
-			  G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &text, NULL,
-			  NULL, NULL))
-		return NULL;
-	return text;
-}
-
-static void
-qemu_init(Qemu *qemu, const char *program)
-{
-	g_autofree char *text = ask_qemu(program, "-version", NULL);
-	const char *number = text ? strstr(text, "version ") : NULL;
-	guint major = 0, minor = 0;
-
-	qemu->devices = ask_qemu(program, "-device", "help");
-	if (number && sscanf(number, "version %u.%u", &major, &minor) == 2)
-		qemu->version = major * 100u + minor;
-}
-
-static void
-qemu_finish(Qemu *qemu)
-{
-	g_free(qemu->devices);
-}
-
-static const char *
-choose_device(const VmmCard *card, const char *devices, GPtrArray *notes, GError **error)
-{
-	g_autofree char *wanted = NULL;
-	guint i;
-
-	for (i = 0; i < G_N_ELEMENTS(qemu_devices); i++) {
-		if (strcmp(qemu_devices[i].nic_type, card->nic_type) == 0)
-			break;
-	}
-	if (i == G_N_ELEMENTS(qemu_devices)) {
-		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
-			    "NIC %u: QEMU has nothing like a %s; set another --nic-type%u",
-			    card->slot, card->nic_type, card->slot);
-		return NULL;
-	}
-	wanted = g_strdup_printf("\"%s\"", qemu_devices[i].device);
-	if (devices && *devices && !strstr(devices, wanted)) {
-		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
-			    "NIC %u: this QEMU has no device %s for a %s; set another --nic-type%u",
-			    card->slot, qemu_devices[i].device, card->nic_type, card->slot);
-		return NULL;
-	}
-	if (qemu_devices[i].note)
-		g_ptr_array_add(notes,
-				g_strdup_printf("NIC %u: %s", card->slot, qemu_devices[i].note));
-	return qemu_devices[i].device;
-}
-
-/* A comma in a value is written twice. */
-static char *
-quote_value(const char *value)
-{
-	g_auto(GStrv) parts = g_strsplit(value, ",", -1);
-
-	return g_strjoinv(",,", parts);
-}
-
-/* A VMM that does not reconnect loses its cards when the daemon is restarted. The option came with
- * 8.0 and has counted milliseconds since 9.2. */
-static const char *
-get_reconnect(guint version)
-{
-	if (version < 800)
-		return "";
-	return version < 902 ? ",reconnect=1" : ",reconnect-ms=200";
-}
-
-static char *
-make_netdev(const VmmCard *card, const Qemu *qemu, GError **error)
-{
-	g_autofree char *path = quote_value(card->address);
-	g_autofree char *local = card->local ? quote_value(card->local) : NULL;
-
-	if (*card->address != '/') {
-		g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
-			    "NIC %u: its connector '%s' is at '%s', which is no Unix socket; give "
-			    "QEMU the arguments yourself, with --vmm other and {socket%u}",
-			    card->slot, card->connector, card->address, card->slot);
-		return NULL;
-	}
-	if (strcmp(card->connector, "stream") == 0)
-		return g_strdup_printf("stream,id=jf%u,server=off,addr.type=unix,addr.path=%s%s",
-				       card->slot, path, get_reconnect(qemu->version));
-	if (local)
-		return g_strdup_printf("dgram,id=jf%u,local.type=unix,local.path=%s,"
-				       "remote.type=unix,remote.path=%s",
-				       card->slot, local, path);
-	g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
-		    "NIC %u: QEMU cannot use the connector '%s': it is stream or dgram", card->slot,
-		    card->connector);
-	return NULL;
-}
-
-static gboolean
-add_qemu_card(GPtrArray *args, const VmmCard *card, const Qemu *qemu, GPtrArray *notes,
-	      GError **error)
-{
-	const char *device = choose_device(card, qemu->devices, notes, error);
-	g_autofree char *netdev = device ? make_netdev(card, qemu, error) : NULL;
-	GString *text;
-
-	if (!netdev)
-		return FALSE;
-	text = g_string_new(device);
-	g_string_append_printf(text, ",id=%s,netdev=jf%u,mac=%s", card->device, card->slot,
-			       card->mac);
-	if (card->boot_prio > 0)
-		g_string_append_printf(text, ",bootindex=%u", card->boot_prio);
-	g_ptr_array_add(args, g_strdup("-netdev"));
-	g_ptr_array_add(args, g_steal_pointer(&netdev));
-	g_ptr_array_add(args, g_strdup("-device"));
-	g_ptr_array_add(args, g_string_free(text, FALSE));
-	return TRUE;
-}
-
-static gboolean
-add_qemu_cards(GPtrArray *args, const char *program, const Expansion *expansion, GPtrArray *notes,
-	       GError **error)
-{
-	gboolean added = TRUE;
-	Qemu qemu = { NULL, 0 };
-	guint i;
-
-	qemu_init(&qemu, program);
-	for (i = 0; added && i < expansion->cards->len; i++) {
-		const VmmCard *card = expansion->cards->pdata[i];
-
-		if (vmm_card_is_wanted(card) && !expansion->used[card->slot % SLOTS])
-			added = add_qemu_card(args, card, &qemu, notes, error);
-	}
-	qemu_finish(&qemu);
-	return added;
-}
-
-static gboolean
-add_qemu(GPtrArray *args, const char *program, const Expansion *expansion, int monitor,
-	 GPtrArray *notes, GError **error)
-{
-	g_ptr_array_add(args, g_strdup("-chardev"));
-	g_ptr_array_add(args, g_strdup_printf("socket,id=jackfield,fd=%d", monitor));
-	g_ptr_array_add(args, g_strdup("-qmp"));
-	g_ptr_array_add(args, g_strdup("chardev:jackfield"));
-	if (is_any_wanted(expansion->cards))
-		return add_qemu_cards(args, program, expansion, notes, error);
-	/* Without a word about networks QEMU would make a card of its own. */
-	g_ptr_array_add(args, g_strdup("-nic"));
-	g_ptr_array_add(args, g_strdup("none"));
-	return TRUE;
-}
+/* ---- The whole ---- */
 
 static gboolean
 check_other(const char *program, const Expansion *expansion, GError **error)
@@ -342,26 +188,42 @@ check_other(const char *program, const Expansion *expansion, GError **error)
 	return FALSE;
 }
 
+static GPtrArray *
+list_unused(const Expansion *expansion)
+{
+	GPtrArray *unused = g_ptr_array_new();
+	guint i;
+
+	for (i = 0; i < expansion->cards->len; i++) {
+		VmmCard *card = expansion->cards->pdata[i];
+
+		if (vmm_card_is_wanted(card) && !expansion->used[card->slot % SLOTS])
+			g_ptr_array_add(unused, card);
+	}
+	return unused;
+}
+
 char **
-vmm_make_args(VmmKind kind, char **args, const GPtrArray *cards, int monitor, GPtrArray *notes,
-	      GError **error)
+vmm_make_args(const Vmm *vmm, const GPtrArray *cards, int monitor, GPtrArray *notes, GError **error)
 {
 	Expansion expansion = { .cards = cards };
-	g_auto(GStrv) expanded = expand_args(args, &expansion);
+	g_auto(GStrv) expanded = expand_args(vmm->args, &expansion);
+	g_autoptr(GPtrArray) unused = NULL;
 	GPtrArray *made;
-	const char *qemu = find_qemu(args);
 	guint i;
 
 	if (expansion.error) {
 		g_propagate_error(error, expansion.error);
 		return NULL;
 	}
-	if (kind != VMM_QEMU)
-		return check_other(args[0], &expansion, error) ? g_steal_pointer(&expanded) : NULL;
+	if (vmm->kind != VMM_QEMU)
+		return check_other(vmm->program, &expansion, error) ? g_steal_pointer(&expanded)
+								    : NULL;
 	made = g_ptr_array_new_with_free_func(g_free);
 	for (i = 0; expanded[i]; i++)
 		g_ptr_array_add(made, g_strdup(expanded[i]));
-	if (!add_qemu(made, qemu ? qemu : args[0], &expansion, monitor, notes, error)) {
+	unused = list_unused(&expansion);
+	if (!vmm_add_qemu(vmm, made, unused, monitor, notes, error)) {
 		g_ptr_array_unref(made);
 		return NULL;
 	}

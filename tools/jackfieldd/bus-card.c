@@ -156,7 +156,10 @@ card_get_link(const BusObject *object)
 static GVariant *
 card_get_connector(const BusObject *object)
 {
-	return g_variant_new_string(card_config_get(object_get_card(object), "connector"));
+	CardRun *run = object_get_run(object);
+
+	return g_variant_new_string(run ? card_run_get_plan(run)->connector
+					: card_config_get(object_get_card(object), "connector"));
 }
 
 static GVariant *

@@ -66,15 +66,34 @@ caller_get_owner(const BusCall *call, Owner *owner, GError **error)
 	return owner_init(owner, pid, error);
 }
 
+static gboolean
+connectors_read(GVariantIter *iter, RunningInfo *info, GError **error)
+{
+	const char *connector;
+	guint32 card;
+
+	while (g_variant_iter_next(iter, "{u&s}", &card, &connector)) {
+		if (card < 1 || card > MACHINE_CARDS_MAX) {
+			g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "There is no card %u", card);
+			return FALSE;
+		}
+		g_free(info->connectors[card - 1]);
+		info->connectors[card - 1] = g_strdup(connector);
+	}
+	return TRUE;
+}
+
 static GVariant *
 machine_call_start(const BusCall *call, GError **error)
 {
-	Owner owner = { 0 };
+	g_auto(RunningInfo) info = { 0 };
+	g_autoptr(GVariantIter) iter = NULL;
 	gboolean bound;
 
-	g_variant_get(call->args, "(b)", &bound);
-	if (!bound || caller_get_owner(call, &owner, error))
-		machine_start(call->object->machine, &owner, error);
+	g_variant_get(call->args, "(ba{us})", &bound, &iter);
+	if (connectors_read(iter, &info, error) &&
+	    (!bound || caller_get_owner(call, &info.owner, error)))
+		machine_start(call->object->machine, &info, error);
 	return NULL;
 }
 

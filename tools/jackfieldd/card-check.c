@@ -195,6 +195,8 @@ char *
 card_check_connector(G_GNUC_UNUSED const CardKey *key, const ConfigEnv *env, const char *value,
 		     GError **error)
 {
+	if (g_ascii_strcasecmp(value, "auto") == 0)
+		return g_strdup("auto");
 	return check_driver(env, JF_KIND_CONNECTOR, value, error);
 }
 
@@ -291,9 +293,16 @@ card_set_connector_property(const CardKey *key, const ConfigEnv *env,
 			    G_GNUC_UNUSED MachineConfig *machine, CardConfig *card,
 			    const char *value, GError **error)
 {
-	return check_equals(key, value, error) &&
-	       property_entry_set(env, card, key->name, JF_KIND_CONNECTOR,
-				  card_config_get(card, "connector"), value, error);
+	const char *driver = card_config_get(card, "connector");
+
+	if (!check_equals(key, value, error))
+		return FALSE;
+	if (strcmp(driver, "auto") != 0)
+		return property_entry_set(env, card, key->name, JF_KIND_CONNECTOR, driver, value,
+					  error);
+	g_set_error(error, JF_ERROR, JF_ERROR_STATE,
+		    "%s is a driver's: set the card's connector first", key->name);
+	return FALSE;
 }
 
 static gboolean

@@ -79,6 +79,15 @@ plan_check_address(const char *address, GError **error)
 	return FALSE;
 }
 
+/* "auto" is for whoever starts the VMM to choose; nobody did, so it is what every QEMU has. */
+static const char *
+get_connector(const CardConfig *config, const CardPlace *place)
+{
+	const char *id = place->connector ? place->connector : card_config_get(config, "connector");
+
+	return strcmp(id, "auto") == 0 ? "stream" : id;
+}
+
 /* A connector with a property "path" gets a socket in the runtime directory unless it was given
  * one. */
 static char *
@@ -98,21 +107,37 @@ char *
 card_plan_dup_address(const CardConfig *config, const ConfigEnv *env, const CardPlace *place)
 {
 	const JfDriver *driver = jf_context_find_driver(env->context, JF_KIND_CONNECTOR,
-							card_config_get(config, "connector"), NULL);
+							get_connector(config, place), NULL);
 
 	return driver ? connector_dup_address(driver, config, place) : NULL;
+}
+
+static gboolean
+plan_model(CardPlan *plan, const JfDriver *connector, const CardConfig *config,
+	   const ConfigEnv *env, GError **error)
+{
+	const char *id = card_config_get(config, "nic-type");
+
+	if (!(connector->flags & JF_DRIVER_NEEDS_MODEL))
+		return TRUE;
+	if (!jf_context_find_driver(env->context, JF_KIND_MODEL, id, error)) {
+		g_prefix_error(error, "Connector %s needs a model: ", connector->id);
+		return FALSE;
+	}
+	plan->model = g_strdup(id);
+	return TRUE;
 }
 
 static gboolean
 plan_connector(CardPlan *plan, const CardConfig *config, const ConfigEnv *env,
 	       const CardPlace *place, GError **error)
 {
-	const char *id = card_config_get(config, "connector");
+	const char *id = get_connector(config, place);
 	const JfDriver *driver = jf_context_find_driver(env->context, JF_KIND_CONNECTOR, id, error);
 	g_autofree char *entry = NULL;
 	GPtrArray *strings;
 
-	if (!driver)
+	if (!driver || !plan_model(plan, driver, config, env, error))
 		return FALSE;
 	plan->connector = g_strdup(driver->id);
 	plan->address = connector_dup_address(driver, config, place);
@@ -159,6 +184,8 @@ card_plan_new(const CardConfig *config, const ConfigEnv *env, const CardPlace *p
 	jf_mac_parse(card_config_get(config, "mac-address"), plan->mac);
 	plan->promiscuous = plan_promiscuous(card_config_get(config, "nic-promisc"));
 	plan->cable_connected = card_config_get_bool(config, "cable-connected");
+	plan->line_speed =
+		(guint32)g_ascii_strtoull(card_config_get(config, "nic-speed"), NULL, 10);
 	plan_trace(plan, config, place);
 	if (plan_attachment(plan, config, env, error) &&
 	    plan_connector(plan, config, env, place, error) && plan_forwards(plan, config, error))
@@ -173,6 +200,7 @@ card_plan_free(CardPlan *plan)
 		return;
 	g_free(plan->attachment);
 	g_strfreev(plan->attachment_properties);
+	g_free(plan->model);
 	g_free(plan->connector);
 	g_strfreev(plan->connector_properties);
 	g_free(plan->address);

@@ -15,14 +15,17 @@ typedef struct CardPlace {
 	const char *runtime_dir; /* absolute */
 	const char *short_id;    /* the machine's id in file names, unique in the daemon */
 	guint slot;              /* 0-based */
+	const char *connector;   /* chosen when it was started; NULL: as configured */
 } CardPlace;
 
 typedef struct CardPlan {
 	guint8 mac[6];
 	guint32 promiscuous; /* JfPromiscuous */
 	gboolean cable_connected;
+	guint32 line_speed; /* kbit/s, 0: the model's own */
 	char *attachment;
 	char **attachment_properties;
+	char *model; /* NULL: the VMM has its own */
 	char *connector;
 	char **connector_properties;
 	char *address;       /* socket of the connector; NULL: it has none */

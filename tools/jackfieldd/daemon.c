@@ -152,11 +152,11 @@ daemon_resume_machines(Daemon *daemon)
 	g_hash_table_iter_init(&iter, daemon->machines);
 	while (g_hash_table_iter_next(&iter, &uuid, &machine)) {
 		g_autoptr(GError) error = NULL;
-		Owner owner;
+		g_auto(RunningInfo) info = { 0 };
 
-		if (!running_find(daemon->runtime_dir, uuid, &owner))
+		if (!running_find(daemon->runtime_dir, uuid, &info))
 			continue;
-		if (machine_start(machine, &owner, &error))
+		if (machine_start(machine, &info, &error))
 			continue;
 		g_warning("Machine %s does not come up again: %s", machine_get_name(machine),
 			  error->message);

@@ -19,7 +19,7 @@ struct Machine {
 	char *document;
 	char *short_id;
 	gboolean running;
-	Owner owner;
+	RunningInfo info; /* while it runs */
 	CardRun *cards[MACHINE_CARDS_MAX];
 	NetworkUse *uses[MACHINE_CARDS_MAX]; /* NULL: on no network */
 };
@@ -41,7 +41,8 @@ machine_stop_cards(Machine *machine)
 {
 	guint i;
 
-	owner_finish(&machine->owner);
+	owner_finish(&machine->info.owner);
+	running_info_clear(&machine->info);
 	for (i = 0; i < MACHINE_CARDS_MAX; i++) {
 		JfWorker *worker;
 
@@ -106,6 +107,7 @@ machine_get_place(const Machine *machine, guint slot)
 		.runtime_dir = machine->daemon->runtime_dir,
 		.short_id = machine->short_id,
 		.slot = slot,
+		.connector = machine->info.connectors[slot],
 	};
 
 	return place;
@@ -344,13 +346,33 @@ machine_owner_ended(gpointer data)
 	Machine *machine = data;
 
 	g_message("Machine %s: process %" G_GINT64_FORMAT " ended, power off",
-		  machine->config->name, machine->owner.pid);
+		  machine->config->name, machine->info.owner.pid);
 	machine_power_off(machine, NULL);
 	return G_SOURCE_REMOVE;
 }
 
+/* The copy is the machine's until its cards stop. */
+static gboolean
+machine_set_info(Machine *machine, const RunningInfo *info, GError **error)
+{
+	guint i;
+
+	machine->info.owner = info->owner;
+	for (i = 0; i < MACHINE_CARDS_MAX; i++) {
+		if (info->connectors[i] && (i >= machine->config->n_cards ||
+					    !card_config_is_enabled(&machine->config->cards[i]))) {
+			g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+				    "Machine '%s' has no enabled card %u for connector '%s'",
+				    machine->config->name, i + 1, info->connectors[i]);
+			return FALSE;
+		}
+		machine->info.connectors[i] = g_strdup(info->connectors[i]);
+	}
+	return TRUE;
+}
+
 gboolean
-machine_start(Machine *machine, const Owner *owner, GError **error)
+machine_start(Machine *machine, const RunningInfo *info, GError **error)
 {
 	Daemon *daemon = machine->daemon;
 
@@ -359,10 +381,9 @@ machine_start(Machine *machine, const Owner *owner, GError **error)
 			    machine->config->name);
 		return FALSE;
 	}
-	machine->owner = *owner;
-	if (!machine_start_cards(machine, error) ||
-	    !owner_watch(&machine->owner, machine_owner_ended, machine, error) ||
-	    !running_add(daemon->runtime_dir, machine->config->uuid, owner, error)) {
+	if (!machine_set_info(machine, info, error) || !machine_start_cards(machine, error) ||
+	    !owner_watch(&machine->info.owner, machine_owner_ended, machine, error) ||
+	    !running_add(daemon->runtime_dir, machine->config->uuid, &machine->info, error)) {
 		machine_stop_cards(machine);
 		return FALSE;
 	}

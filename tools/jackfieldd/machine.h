@@ -5,7 +5,7 @@
 
 #include "card-run.h"
 #include "daemon.h"
-#include "owner.h"
+#include "running.h"
 
 /* Takes `config` over. `short_id` goes into file names. */
 Machine *machine_new(Daemon *daemon, MachineConfig *config, const char *short_id);
@@ -28,9 +28,9 @@ gboolean machine_modify(Machine *machine, const ConfigChange *changes, guint n, 
 /* The same for a running machine and CARD_KEY_LIVE keys. */
 gboolean machine_control(Machine *machine, const ConfigChange *changes, guint n, GError **error);
 
-/* Brings up all enabled cards or none. `owner` is copied: when that process ends, the machine is
- * powered off. */
-gboolean machine_start(Machine *machine, const Owner *owner, GError **error);
+/* Brings up all enabled cards or none. `info` is copied: when its owner ends, the machine is
+ * powered off. VALUE: a connector for a card that is not enabled. */
+gboolean machine_start(Machine *machine, const RunningInfo *info, GError **error);
 /* STATE when it does not run. */
 gboolean machine_power_off(Machine *machine, GError **error);
 

@@ -26,8 +26,42 @@ boot_get_id(void)
 	return g_strstrip(id);
 }
 
+void
+running_info_clear(RunningInfo *info)
+{
+	guint i;
+
+	for (i = 0; i < MACHINE_CARDS_MAX; i++)
+		g_clear_pointer(&info->connectors[i], g_free);
+}
+
+static void
+connectors_write(GKeyFile *file, const RunningInfo *info)
+{
+	guint i;
+
+	for (i = 0; i < MACHINE_CARDS_MAX; i++) {
+		g_autofree char *key = g_strdup_printf("connector%u", i + 1);
+
+		if (info->connectors[i])
+			g_key_file_set_string(file, GROUP, key, info->connectors[i]);
+	}
+}
+
+static void
+connectors_read(GKeyFile *file, RunningInfo *info)
+{
+	guint i;
+
+	for (i = 0; i < MACHINE_CARDS_MAX; i++) {
+		g_autofree char *key = g_strdup_printf("connector%u", i + 1);
+
+		info->connectors[i] = g_key_file_get_string(file, GROUP, key, NULL);
+	}
+}
+
 gboolean
-running_add(const char *runtime_dir, const char *uuid, const Owner *owner, GError **error)
+running_add(const char *runtime_dir, const char *uuid, const RunningInfo *info, GError **error)
 {
 	g_autofree char *dir = running_get_dir(runtime_dir);
 	g_autofree char *path = g_build_filename(dir, uuid, NULL);
@@ -38,8 +72,9 @@ running_add(const char *runtime_dir, const char *uuid, const Owner *owner, GErro
 	if (!paths_make_private(dir, error))
 		return FALSE;
 	g_key_file_set_string(file, GROUP, "boot", boot);
-	g_key_file_set_int64(file, GROUP, "owner", owner->pid);
-	g_key_file_set_uint64(file, GROUP, "owner-start", owner->start);
+	g_key_file_set_int64(file, GROUP, "owner", info->owner.pid);
+	g_key_file_set_uint64(file, GROUP, "owner-start", info->owner.start);
+	connectors_write(file, info);
 	if (g_key_file_save_to_file(file, path, &local))
 		return TRUE;
 	g_set_error(error, JF_ERROR, JF_ERROR_PERMISSION, "%s", local->message);
@@ -56,7 +91,7 @@ running_remove(const char *runtime_dir, const char *uuid)
 }
 
 gboolean
-running_find(const char *runtime_dir, const char *uuid, Owner *owner)
+running_find(const char *runtime_dir, const char *uuid, RunningInfo *info)
 {
 	g_autofree char *dir = running_get_dir(runtime_dir);
 	g_autofree char *path = g_build_filename(dir, uuid, NULL);
@@ -64,14 +99,16 @@ running_find(const char *runtime_dir, const char *uuid, Owner *owner)
 	g_autofree char *now = boot_get_id();
 	g_autofree char *boot = NULL;
 
-	memset(owner, 0, sizeof *owner);
+	memset(info, 0, sizeof *info);
 	if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL))
 		return FALSE;
 	boot = g_key_file_get_string(file, GROUP, "boot", NULL);
-	owner->pid = g_key_file_get_int64(file, GROUP, "owner", NULL);
-	owner->start = g_key_file_get_uint64(file, GROUP, "owner-start", NULL);
-	if (g_strcmp0(boot, now) == 0 && owner_is_alive(owner))
+	info->owner.pid = g_key_file_get_int64(file, GROUP, "owner", NULL);
+	info->owner.start = g_key_file_get_uint64(file, GROUP, "owner-start", NULL);
+	if (g_strcmp0(boot, now) == 0 && owner_is_alive(&info->owner)) {
+		connectors_read(file, info);
 		return TRUE;
+	}
 	g_unlink(path);
 	return FALSE;
 }

@@ -278,6 +278,7 @@ vfio_user_start(JfInstance *inst, GError **error)
 static const JfDriver vfio_user_driver = {
 	JF_DRIVER_HEAD,
 	.kind = JF_KIND_CONNECTOR,
+	.flags = JF_DRIVER_NEEDS_MODEL,
 	.priv_size = sizeof(VfioUser),
 	.id = "vfio-user",
 	.blurb = "A VMM that speaks vfio-user (QEMU 10.1 and later): the model as its PCI device.",

@@ -135,6 +135,7 @@ vhost_stop(JfInstance *inst)
 static const JfDriver vhost_driver = {
 	JF_DRIVER_HEAD,
 	.kind = JF_KIND_CONNECTOR,
+	.flags = JF_DRIVER_NEEDS_MODEL,
 	.priv_size = sizeof(Vhost),
 	.id = "vhost-user",
 	.blurb = "A VMM that speaks vhost-user: the guest's virtio rings, without the VMM between.",

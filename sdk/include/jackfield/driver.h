@@ -73,6 +73,8 @@ typedef enum {
 
 /* JfDriver.flags */
 #define JF_DRIVER_PARALLEL_INPUT 0x1u
+/* A connector that drives the card's own model: its card has one. Without, the VMM has its own. */
+#define JF_DRIVER_NEEDS_MODEL 0x2u
 /* Offloads that input takes from the first frame on; set_offloads changes them later. */
 #define JF_DRIVER_OFFLOADS(bits) ((guint32)(bits) << 8)
 #define JF_DRIVER_GET_OFFLOADS(flags) (((flags) >> 8) & JF_OFFLOAD_ALL)
