@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """demo.py - two Debian guests on an internal network, behind NAT and over a UDP tunnel.
 
-Run by tests/demo in a network and mount namespace of its own.
+In a network and mount namespace of its own.
 """
 import functools
 import hashlib
@@ -47,7 +47,6 @@ def jackfield(daemon, *words):
 
 def private_host(home):
     """A loopback with a name server and a web server on it. Returns (server, checksum)."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     resolv = home / "resolv.conf"
     resolv.write_text("nameserver 127.0.0.1\n")
     subprocess.run(["mount", "--bind", resolv, os.path.realpath("/etc/resolv.conf")], check=True)
@@ -158,6 +157,7 @@ def table(daemons):
 
 
 def main():
+    kit.isolate(recent=False)
     qemu = "qemu-system-x86_64"
     start = time.monotonic()
     with kit.Lab() as lab:

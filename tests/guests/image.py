@@ -154,8 +154,9 @@ def libraries(program):
     return re.findall(r"(/\S+)", out)
 
 
-def initramfs(path, extra=()):
-    """Writes the guest's root to `path`. `extra`: host programs to put into it, with libraries."""
+def initramfs(path, extra=(), files=()):
+    """Writes the guest's root to `path`. `extra`: host programs to put into it, with libraries;
+    `files`: (name in the guest, file of the host)."""
     _, modules = kernel()
     cpio = Cpio()
     for name in ("proc", "sys", "dev", "tmp", "etc", "lib/m", "bin", "sbin"):
@@ -178,4 +179,6 @@ def initramfs(path, extra=()):
             if source not in done:
                 done.add(source)
                 cpio.file(source.lstrip("/"), pathlib.Path(source).read_bytes())
+    for name, source in files:
+        cpio.file(name, pathlib.Path(source).read_bytes())
     pathlib.Path(path).write_bytes(cpio.finish())

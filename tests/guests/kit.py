@@ -12,10 +12,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 import image
+import qemu
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("JACKFIELD_BUILD", ROOT / "build"))
@@ -24,6 +26,53 @@ CLI = BUILD / "tools/jackfield/jackfield"
 
 class Failed(Exception):
     pass
+
+
+def isolate(recent=True):
+    """Runs this program in namespaces of its own with nothing but a loopback: no root, and nothing
+    outside is touched. What has to be fetched is fetched before."""
+    if os.environ.get("JACKFIELD_ISOLATED"):
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        return
+    image.kernel()
+    if recent:
+        qemu.recent()
+    os.environ["JACKFIELD_ISOLATED"] = "1"
+    os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--net", "--mount",
+                          sys.executable, *sys.argv])
+
+
+class Tap:
+    """Test results for meson, one a check; the first line says how many there will be only at the
+    end, so a program that breaks down is seen."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+        self.start = time.monotonic()
+
+    def check(self, name, function, *args):
+        """Runs a check; returns whether it passed. What it returns is printed."""
+        self.count += 1
+        start = time.monotonic()
+        try:
+            said = function(*args)
+        except (Failed, OSError, subprocess.SubprocessError) as error:
+            self.failed += 1
+            text = str(error).replace("\n", " | ")[-1500:]
+            print(f"not ok {self.count} {name}\n# {type(error).__name__}: {text}", flush=True)
+            return False
+        print(f"ok {self.count} {name}", flush=True)
+        print(f"# {time.monotonic() - start:.1f} s{': ' + str(said) if said else ''}", flush=True)
+        return True
+
+    def finish(self):
+        print(f"1..{self.count}\n# {time.monotonic() - self.start:.0f} s", flush=True)
+        return 1 if self.failed else 0
+
+
+def require(condition, what):
+    if not condition:
+        raise Failed(what)
 
 
 def wait_for(what, check, seconds):
@@ -70,16 +119,18 @@ class Daemon:
 class Guest:
     """A running guest. `words`: the command that ends in QEMU's own arguments."""
 
-    def __init__(self, words, env, home, name, root, memory=256, machine="pc"):
+    def __init__(self, words, env, home, name, root, memory=256, board="pc", more=(),
+                 shared=True):
         self.name = name
         self.log = pathlib.Path(home) / f"{name}.console"
         self.errors = pathlib.Path(home) / f"{name}.errors"
         agent = pathlib.Path(home) / f"{name}.agent"
         agent.unlink(missing_ok=True)
         vmlinux, _ = image.kernel()
-        argv = [*map(str, words), "-accel", "tcg", "-nodefaults", "-no-reboot", "-display", "none",
-                "-vga", "none", "-machine", f"{machine},memory-backend=mem", "-m", str(memory),
-                "-object", f"memory-backend-memfd,id=mem,share=on,size={memory}M",
+        own = ["-machine", f"{board},memory-backend=mem", "-object",
+               f"memory-backend-memfd,id=mem,share=on,size={memory}M"]
+        argv = [*map(str, words), "-accel", "tcg", "-nodefaults", "-display", "none", "-vga",
+                "none", *(own if shared else ["-machine", board]), "-m", str(memory), *more,
                 "-serial", f"file:{self.log}",
                 "-chardev", f"socket,id=agent,path={agent},server=on,wait=off",
                 "-serial", "chardev:agent", "-kernel", str(vmlinux), "-initrd", str(root),
@@ -160,6 +211,15 @@ class Guest:
                 self.kill()
         return self.process.returncode
 
+    def wait_ready(self, seconds=60):
+        """After a reset."""
+        self.expect(rb"@ready\r?\n", seconds)
+
+    def vmm(self):
+        """The process id of the VMM that `jackfield run` runs."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(wait_for("the VMM's process", text.read_text, 5).split()[0])
+
     def kill(self):
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -178,8 +238,8 @@ class Lab(contextlib.ExitStack):
         self.root = self.home / "root.cpio"
         self.guests = 0
 
-    def image(self, extra=()):
-        image.initramfs(self.root, extra)
+    def image(self, extra=(), files=()):
+        image.initramfs(self.root, extra, files)
         return self.root
 
     def daemon(self, name="d"):
