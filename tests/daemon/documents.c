@@ -114,7 +114,8 @@ test_missing_driver(void)
 	g_assert_cmpuint(fixture_count_problems(&f), ==, 0);
 	value = fixture_get_setting(&f, path, 1, "nic-property/x");
 	g_assert_cmpstr(value, ==, "1");
-	reply = fixture_call(&f, path, MACHINE, "Start", g_variant_new("(ba{us})", FALSE, NULL), "()", &error);
+	reply = fixture_call(&f, path, MACHINE, "Start", g_variant_new("(ba{us})", FALSE, NULL),
+			     "()", &error);
 	g_assert_null(reply);
 	g_assert_error(error, JF_ERROR, JF_ERROR_NOT_FOUND);
 	g_assert_nonnull(strstr(error->message, "Gone"));

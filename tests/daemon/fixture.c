@@ -195,8 +195,9 @@ void
 fixture_power_on(Fixture *fixture, const char *path)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GVariant) reply = fixture_call(fixture, path, MACHINE, "Start",
-						 g_variant_new("(ba{us})", FALSE, NULL), "()", &error);
+	g_autoptr(GVariant)
+		reply = fixture_call(fixture, path, MACHINE, "Start",
+				     g_variant_new("(ba{us})", FALSE, NULL), "()", &error);
 
 	g_assert_no_error(error);
 	g_assert_nonnull(reply);

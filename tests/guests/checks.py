@@ -46,7 +46,7 @@ class Card:
         """By address: the order is the guest's business."""
         info = self.daemon("showvminfo", self.machine, "--machinereadable")
         names = {}
-        for line in self.guest.run("grep . /sys/class/net/*/address").splitlines():
+        for line in self.guest.run("grep -H . /sys/class/net/*/address").splitlines():
             path, address = line.split(":", 1)
             names[address.strip()] = path.split("/")[4]
         for slot, digits in re.findall(r'macaddress(\d+)="(\w+)"', info):

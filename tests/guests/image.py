@@ -78,36 +78,53 @@ def unpack_bzimage(image):
     return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(image[start:start + length])
 
 
+def kernel_dir():
+    return cache_dir() / kernel_package()
+
+
+def bzimage():
+    """The kernel as Debian packs it, for loaders that want it so."""
+    kernel()
+    return kernel_dir() / "vmlinuz"
+
+
 def kernel():
     """Returns (vmlinux, {module name: path}) of Debian's kernel, fetching it on first use."""
-    name = kernel_package()
-    home = cache_dir() / name
-    if not (home / "done").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir()
+    home = kernel_dir()
+    if not (home / "vmlinuz").exists():
+        home.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_dir()) as tmp:
-            subprocess.run(["apt-get", "-q", "download", name], check=True, cwd=tmp,
+            subprocess.run(["apt-get", "-q", "download", home.name], check=True, cwd=tmp,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             deb = next(pathlib.Path(tmp).glob("*.deb"))
             keep_from_package(deb, home)
-        (home / "done").touch()
     modules = {p.stem.replace("-", "_"): p for p in home.glob("*.ko")}
     return home / "vmlinux", modules
 
 
+def put(path, data):
+    """Whole or not at all, whoever reads it now."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.write_bytes(data)
+    new.rename(path)
+
+
 def keep_from_package(deb, home):
+    """The last file written says that all are there."""
+    packed = None
     dpkg = subprocess.Popen(["dpkg", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
     wanted = set(MODULES)
     with tarfile.open(fileobj=dpkg.stdout, mode="r|") as tar:
         for member in tar:
             base = os.path.basename(member.name)
             if "/boot/vmlinuz" in member.name:
-                elf = unpack_bzimage(tar.extractfile(member).read())
-                (home / "vmlinux").write_bytes(elf)
+                packed = tar.extractfile(member).read()
+                put(home / "vmlinux", unpack_bzimage(packed))
             elif base.endswith(".ko") and base[:-3].replace("-", "_") in wanted:
-                (home / base).write_bytes(tar.extractfile(member).read())
+                put(home / base, tar.extractfile(member).read())
     if dpkg.wait() != 0:
         raise RuntimeError(f"cannot unpack {deb}")
+    put(home / "vmlinuz", packed)
 
 
 class Cpio:
