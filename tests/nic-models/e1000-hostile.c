@@ -183,19 +183,19 @@ test_turns(void)
 	nic_free(nic);
 }
 
-static gpointer
+/* Races on purpose, as a guest does: the thread sanitizer is not to see this side of them. */
+__attribute__((no_sanitize("thread"))) static gpointer
 scribble(gpointer data)
 {
-	Nic *nic = data;
+	volatile guint8 *memory = ((Nic *)data)->memory;
 	guint32 seed = 1;
 
 	for (guint i = 0; i < 300000; i++) {
-		guint at = NIC_TX_RING + (seed >> 8) % 1024;
+		guint at = (seed >> 8) % 1024;
 
 		seed = seed * 1103515245u + 12345u;
-		__atomic_store_n(&nic->memory[at], (guint8)seed, __ATOMIC_RELAXED);
-		__atomic_store_n(&nic->memory[at - NIC_TX_RING + NIC_RX_RING], (guint8)seed,
-				 __ATOMIC_RELAXED);
+		memory[NIC_TX_RING + at] = (guint8)seed;
+		memory[NIC_RX_RING + at] = (guint8)seed;
 	}
 	return NULL;
 }
