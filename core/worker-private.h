@@ -27,8 +27,9 @@ struct JfWorker {
 	pthread_mutex_t lock; /* of the queue */
 	pthread_cond_t called;
 	JfJob *jobs, **jobs_tail;
-	guint n_jobs;    /* atomic for a look without the lock */
-	gboolean asleep; /* atomic: whoever queues a job has to write to event_fd */
+	guint n_jobs;      /* atomic for a look without the lock */
+	gboolean is_woken; /* nested: event_fd is readable for what worker_leave left to do */
+	gboolean asleep;   /* atomic: whoever queues a job has to write to event_fd */
 	JfJob *spare_posts;
 	guint n_spare_posts;
 

@@ -165,6 +165,7 @@ worker_run_event(JfWorker *worker, const struct epoll_event *event)
 {
 	if (event->data.ptr == &worker->event_fd) {
 		worker_clear_fd(worker->event_fd);
+		worker->is_woken = FALSE;
 		return 0;
 	}
 	if (event->data.ptr == &worker->timer_fd) {
@@ -329,8 +330,10 @@ worker_leave(JfWorker *worker, gboolean again)
 {
 	jf_worker_sweep(worker);
 	__atomic_store_n(&worker->current, 0, __ATOMIC_RELAXED);
-	if (!worker_fall_asleep(worker) || again)
-		worker_wake(worker);
+	if ((worker_fall_asleep(worker) && !again) || worker->is_woken)
+		return;
+	worker->is_woken = TRUE;
+	worker_wake(worker);
 }
 
 void
