@@ -232,14 +232,15 @@ check_join(JfInstance *inst, const JfSwitchJoin *join, GError **error)
 		bad = "role is none of JfPortRole";
 	else if (join->promiscuous > JF_PROMISC_ALLOW_ALL)
 		bad = "promiscuous is none of JfPromiscuous";
-	else if (join->flags & ~JF_PORT_LOSSLESS)
-		bad = "flags has bits that are not JF_PORT_LOSSLESS";
+	else if (join->flags & ~(JF_PORT_LOSSLESS | JF_PORT_WAITS_FOR_SERVICES))
+		bad = "flags has bits that are none of JF_PORT_LOSSLESS and "
+		      "JF_PORT_WAITS_FOR_SERVICES";
 	else if (network_mac_is_group(network_mac_value(join->mac)))
 		bad = "mac is a group address";
 	else if (!join->deliver)
 		bad = "deliver is missing";
-	else if (join->flags & JF_PORT_LOSSLESS && !join->resume)
-		bad = "resume is missing though the port is JF_PORT_LOSSLESS";
+	else if (join->flags && !join->resume)
+		bad = "resume is missing though the port waits for room";
 	if (bad)
 		g_set_error(error, JF_ERROR, JF_ERROR_PLUGIN, "%s: JfSwitchJoin: %s", inst->name,
 			    bad);

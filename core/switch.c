@@ -8,7 +8,7 @@
  * back into send: reading nests. So nothing that holds it for reading may join or leave, and whoever
  * holds it for writing calls nobody.
  *
- * A sender that waits (JF_PORT_LOSSLESS) leaves the id of the full port in its own `waits_for`. Room
+ * A sender that waits (JF_PORT_LOSSLESS, or for a service) leaves the id of the full port in its own `waits_for`. Room
  * at a port wakes whoever waits for it. No wake-up is lost: the sender announces itself and then
  * tries once more, the receiver makes room and then looks, and both touch `n_waiting` in between by
  * an atomic read-modify-write, which puts one of them behind the other.
@@ -166,13 +166,20 @@ announce_waiter(Network *net, JfSwitchPort *from, guint32 id)
 	__atomic_fetch_sub(&net->n_waiting, old ? 1 : 0, __ATOMIC_SEQ_CST);
 }
 
+static gboolean
+waits_for(const JfSwitchPort *from, const JfSwitchPort *to)
+{
+	return from->join.flags & JF_PORT_LOSSLESS ||
+	       (from->join.flags & JF_PORT_WAITS_FOR_SERVICES && to->join.role == JF_PORT_SERVICE);
+}
+
 /* Unicast for a port that is known. Returns how many frames are done with. */
 static guint
 send_unicast(Network *net, JfSwitchPort *from, JfSwitchPort *to, const JfFrame *frames, guint n)
 {
 	guint taken = to->join.deliver(to->join.data, frames, n);
 
-	if (taken < n && !(from->join.flags & JF_PORT_LOSSLESS)) {
+	if (taken < n && !waits_for(from, to)) {
 		drop(to, n - taken);
 		taken = n;
 	} else if (taken < n) {

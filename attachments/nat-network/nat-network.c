@@ -5,7 +5,8 @@
  *
  * A frame goes through on the thread that it came on, without a copy: the card's into send, the
  * network's into output. What the card has no room for stays with the switch, which drops it or lets
- * its sender wait; when the card has room again, the switch is told.
+ * its sender wait; when the card has room again, the switch is told. What the router has no room for
+ * stays with the card.
  */
 #include <string.h>
 
@@ -58,6 +59,15 @@ natnet_deliver(gpointer data, const JfFrame *frames, guint n)
 	return inst->host->output(inst, 0, frames, n);
 }
 
+/* The router has room again. */
+static void
+natnet_room(gpointer data)
+{
+	JfInstance *inst = data;
+
+	inst->host->resume(inst, 0);
+}
+
 static gboolean
 natnet_start(JfInstance *inst, GError **error)
 {
@@ -66,8 +76,10 @@ natnet_start(JfInstance *inst, GError **error)
 	JfSwitchJoin join = {
 		.struct_size = sizeof join,
 		.role = JF_PORT_CARD,
+		.flags = JF_PORT_WAITS_FOR_SERVICES,
 		.promiscuous = card ? card->promiscuous : JF_PROMISC_DENY,
 		.deliver = natnet_deliver,
+		.resume = natnet_room,
 		.data = inst,
 		.lost = natnet->lost,
 	};

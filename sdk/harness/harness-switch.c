@@ -27,13 +27,13 @@ join_fault(const JfSwitchJoin *join)
 		return "no such role";
 	if (join->promiscuous > JF_PROMISC_ALLOW_ALL)
 		return "no such policy";
-	if (join->flags & ~JF_PORT_LOSSLESS)
+	if (join->flags & ~(JF_PORT_LOSSLESS | JF_PORT_WAITS_FOR_SERVICES))
 		return "unknown flags";
 	if (join->mac[0] & 1)
 		return "a group address as its own";
 	if (!join->deliver)
 		return "no deliver";
-	return (join->flags & JF_PORT_LOSSLESS) && !join->resume ? "LOSSLESS without resume" : NULL;
+	return join->flags && !join->resume ? "one that waits without resume" : NULL;
 }
 
 static JfSwitchPort *
@@ -79,7 +79,8 @@ switch_leave(JfSwitchPort *port)
 static guint
 switch_send(JfSwitchPort *port, const JfFrame *frames, guint n)
 {
-	gboolean lossless = port->join.flags & JF_PORT_LOSSLESS;
+	/* The far end passes for a service. */
+	gboolean lossless = port->join.flags != 0;
 
 	if (port->left) {
 		harness_violate(port->h, "send into network '%s' after leave", port->network);

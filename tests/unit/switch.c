@@ -518,6 +518,39 @@ test_lossless(void)
 	jf_networks_free(networks);
 }
 
+/* A card that waits for services, and for nobody else. */
+static void
+test_waits_for_services(void)
+{
+	const guint64 to_service[][2] = { { MAC(1), MAC(0) } },
+		      to_card[][2] = { { MAC(2), MAC(0) } };
+	JfNetworks *networks = jf_networks_new(NULL, NULL);
+	const JfSwitch *sw = jf_switch_get_interface();
+	Peer from, service, card;
+
+	peer_join(&from, networks, JF_PORT_CARD, JF_PROMISC_DENY, MAC(0),
+		  JF_PORT_WAITS_FOR_SERVICES);
+	peer_join(&service, networks, JF_PORT_SERVICE, JF_PROMISC_DENY, MAC(1), 0);
+	peer_join(&card, networks, JF_PORT_CARD, JF_PROMISC_DENY, MAC(2), 0);
+	service.room = card.room = 0;
+	g_assert_cmpuint(send_pairs(&from, to_card, 1, 0), ==, 1);
+	g_assert_cmpuint(get_info(networks).drops, ==, 1);
+	g_assert_cmpuint(send_pairs(&from, to_service, 1, 0), ==, 0);
+	g_assert_cmpuint(get_info(networks).drops, ==, 1);
+	card.room = G_MAXUINT;
+	sw->room(card.port);
+	g_assert_cmpuint(from.resumes, ==, 0);
+	service.room = G_MAXUINT;
+	sw->room(service.port);
+	g_assert_cmpuint(from.resumes, ==, 1);
+	g_assert_cmpuint(send_pairs(&from, to_service, 1, 1), ==, 1);
+	assert_got(&service, 1, 1);
+	peer_leave(&from);
+	peer_leave(&service);
+	peer_leave(&card);
+	jf_networks_free(networks);
+}
+
 /* A sender and a receiver on threads of their own; a ring of 8 between them. The locks are POSIX's,
  * which the thread sanitizer knows. */
 typedef struct Ring {
@@ -913,6 +946,7 @@ main(int argc, char **argv)
 	g_test_add_func("/switch/promiscuous-live", test_promiscuous_live);
 	g_test_add_func("/switch/slow", test_slow);
 	g_test_add_func("/switch/lossless", test_lossless);
+	g_test_add_func("/switch/waits-for-services", test_waits_for_services);
 	g_test_add_func("/switch/lossless-threads", test_lossless_threads);
 	g_test_add_func("/switch/thousand", test_thousand);
 	g_test_add_func("/switch/flood", test_flood);

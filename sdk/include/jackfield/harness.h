@@ -119,7 +119,7 @@ JfHarnessFrame *jf_harness_pull(JfHarness *h, guint port);
 /* Frames waiting to be pulled. */
 guint jf_harness_get_queued(JfHarness *h, guint port);
 /* Output at `port` refuses while this many frames wait; no limit at first. A driver that was refused
- * gets its resume in the first turn after there is room. A switch port that is not LOSSLESS drops. */
+ * gets its resume in the first turn after there is room. A switch port without a flag to wait drops. */
 void jf_harness_set_capacity(JfHarness *h, guint port, guint frames);
 
 /* How often the driver said that input at `port` has room again (resume, or a switch port's room). */

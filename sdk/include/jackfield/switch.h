@@ -29,18 +29,22 @@ typedef enum {
 /* This sender is told to wait (send comes back short, then resume) instead of having unicast frames
  * dropped at a full receiver: for senders that can hold frames back, like a NAT engine. */
 #define JF_PORT_LOSSLESS 0x1u
+/* The same, but only where the full receiver is a JF_PORT_SERVICE: for cards, which could wait for
+ * another machine for ever. */
+#define JF_PORT_WAITS_FOR_SERVICES 0x2u
 
 typedef struct JfSwitchJoin {
 	guint32 struct_size;
 	guint32 role;        /* JfPortRole */
-	guint32 flags;       /* JF_PORT_LOSSLESS */
+	guint32 flags;       /* JF_PORT_LOSSLESS or JF_PORT_WAITS_FOR_SERVICES */
 	guint32 promiscuous; /* JfPromiscuous */
 	guint8 mac[6];       /* the port's own address; all zero: none */
 	guint8 reserved[2];
 	/* Frames for this port, on any thread, several at once. Returns how many were taken. It is
 	 * called like a JF_DRIVER_PARALLEL_INPUT input, with the same rule on locks. */
 	guint (*deliver)(gpointer data, const JfFrame *frames, guint n);
-	/* JF_PORT_LOSSLESS: send, short before, has room again. Any thread. May be NULL without it. */
+	/* Senders that wait: send, short before, has room again. Any thread. May be NULL without a
+	 * flag. */
 	void (*resume)(gpointer data);
 	gpointer data;
 	/* A counter of the driver's, from JfHost.counter: frames for this port that were lost because
@@ -58,7 +62,7 @@ typedef struct JfSwitch {
 	/* Leaves. No deliver or resume runs afterwards. Not from input or deliver. NULL is allowed. */
 	void (*leave)(JfSwitchPort *port);
 	/* Frames from this port into the network. Returns how many were taken: all of them without
-	 * JF_PORT_LOSSLESS. [any thread] */
+	 * a flag to wait. [any thread] */
 	guint (*send)(JfSwitchPort *port, const JfFrame *frames, guint n);
 	/* deliver refused frames before and has room again. Not with a lock held that deliver
 	 * takes. [any thread] */
