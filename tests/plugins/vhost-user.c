@@ -289,9 +289,10 @@ test_slots(Fixture *f, gconstpointer data)
 	(void)data;
 	g_assert_true(front_set_acked(front, FRONT_ADD_MEM_REG, body, sizeof body, front->memfd));
 	check_alive(f, 0);
-	g_assert_false(front_set_acked(front, FRONT_ADD_MEM_REG, body, sizeof body, front->memfd));
+	/* Once for each pair of rings. */
+	g_assert_true(front_set_acked(front, FRONT_ADD_MEM_REG, body, sizeof body, front->memfd));
 	g_assert_true(front_set_acked(front, FRONT_REM_MEM_REG, body, sizeof body, -1));
-	g_assert_false(front_set_acked(front, FRONT_REM_MEM_REG, body, sizeof body, -1));
+	g_assert_true(front_set_acked(front, FRONT_REM_MEM_REG, body, sizeof body, -1));
 	body[1] = FRONT_ADDRESS + 0x1000;
 	g_assert_false(front_set_acked(front, FRONT_ADD_MEM_REG, body, sizeof body, front->memfd));
 	body[1] = 0x40000000;

@@ -103,6 +103,20 @@ region_check(const Vhost *vh, const VhRegionWire *wire, GError **error)
 	return TRUE;
 }
 
+/* QEMU 7.2 adds and removes each region once for each pair of rings. */
+static gint
+region_find(const Vhost *vh, const VhRegionWire *wire)
+{
+	for (guint i = 0; i < vh->regions->len; i++) {
+		const VhRegion *region = &g_array_index(vh->regions, VhRegion, i);
+
+		if (region->address == wire->address && region->size == wire->size &&
+		    region->user == wire->user)
+			return (gint)i;
+	}
+	return -1;
+}
+
 gboolean
 vh_memory_add(Vhost *vh, const VhRegionWire *wire, int fd, GError **error)
 {
@@ -116,6 +130,8 @@ vh_memory_add(Vhost *vh, const VhRegionWire *wire, int fd, GError **error)
 	};
 	VhRegion region = { wire->address, wire->size, wire->user, NULL };
 
+	if (region_find(vh, wire) >= 0)
+		return TRUE;
 	if (!region_check(vh, wire, error) ||
 	    !vh_map(&mapping, fd, wire->offset, wire->size, error))
 		return FALSE;
@@ -129,20 +145,15 @@ vh_memory_add(Vhost *vh, const VhRegionWire *wire, int fd, GError **error)
 	return TRUE;
 }
 
-gboolean
-vh_memory_remove(Vhost *vh, const VhRegionWire *wire, GError **error)
+void
+vh_memory_remove(Vhost *vh, const VhRegionWire *wire)
 {
-	for (guint i = 0; i < vh->regions->len; i++) {
-		const VhRegion *region = &g_array_index(vh->regions, VhRegion, i);
+	gint i = region_find(vh, wire);
 
-		if (region->address != wire->address || region->size != wire->size ||
-		    region->user != wire->user)
-			continue;
-		vh->api->remove_memory(vh->device, region->address, region->size, NULL);
-		g_array_remove_index_fast(vh->regions, i);
-		return TRUE;
-	}
-	return map_refuse(error, "a region to remove was never added");
+	if (i < 0)
+		return;
+	vh->api->remove_memory(vh->device, wire->address, wire->size, NULL);
+	g_array_remove_index_fast(vh->regions, (guint)i);
 }
 
 void

@@ -200,8 +200,9 @@ typedef struct VhRegionWire {
 gboolean vh_map(VhMapping *mapping, int fd, guint64 offset, guint64 size, GError **error);
 gboolean vh_map_sealed(VhMapping *mapping, int fd, guint64 offset, guint64 size, GError **error);
 void vh_unmap(VhMapping *mapping);
+/* One that is there already stays, and one that is not need not be removed. */
 gboolean vh_memory_add(Vhost *vh, const VhRegionWire *wire, int fd, GError **error);
-gboolean vh_memory_remove(Vhost *vh, const VhRegionWire *wire, GError **error);
+void vh_memory_remove(Vhost *vh, const VhRegionWire *wire);
 void vh_memory_clear(Vhost *vh);
 /* The region that `len` bytes at the front end's address `user` lie in; NULL: none. */
 const VhRegion *vh_memory_find(const Vhost *vh, guint64 user, guint64 len);
