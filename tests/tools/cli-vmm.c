@@ -46,11 +46,11 @@ write_qemu(Fixture *fixture, const char *version, const char *devices)
 static void
 fixture_init(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 {
-	static const char *const drivers[] = { "connector/vfio-user", "connector/stream",
-					       "connector/dgram",     "model/82540EM",
-					       "model/82543GC",       "model/82545EM",
-					       "model/Am79C970A",     "model/Am79C973",
-					       "model/virtio" };
+	static const char *const drivers[] = { "connector/vhost-user", "connector/vfio-user",
+					       "connector/stream",     "connector/dgram",
+					       "model/82540EM",        "model/82543GC",
+					       "model/82545EM",        "model/Am79C970A",
+					       "model/Am79C973",       "model/virtio" };
 	guint i;
 
 	fixture->dir = g_dir_make_tmp("jackfield-vmm-XXXXXX", NULL);
@@ -188,6 +188,30 @@ test_best(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 			   MEMORY("134217728") " -nic none");
 	g_assert_cmpuint(fixture->notes->len, ==, 1);
 	g_assert_nonnull(strstr(fixture->notes->pdata[0], "efi-pcnet.rom"));
+}
+
+#define VHOST_USER(n, reconnect, more)                                                           \
+	" -chardev socket,id=jfvhost" n ",path=/run/a,,b-" n ".sock," reconnect                  \
+	" -netdev vhost-user,id=jf" n ",chardev=jfvhost" n " -device virtio-net-pci,id=jfcard" n \
+	",netdev=jf" n ",mac=08:00:27:00:00:0" n more
+
+/* A virtio card goes by vhost-user with every QEMU whose memory can be shared. */
+static void
+test_vhost_user(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
+{
+	add_card(fixture, 1, "virtio", "auto");
+	check_line(fixture, VMM_ANY, "QEMU -m 1G",
+		   "QEMU -m 1G" MONITOR VHOST_USER("1", "reconnect=1", ",vectors=0")
+			   MEMORY("1073741824"));
+	g_assert_cmpuint(fixture->notes->len, ==, 0);
+	write_qemu(fixture, "11.1.3", NEW_DEVICES);
+	check_line(fixture, VMM_ANY, "QEMU -m 1G",
+		   "QEMU -m 1G" MONITOR VHOST_USER("1", "reconnect-ms=200", "")
+			   MEMORY("1073741824"));
+	fixture->wanted = "vhost-user";
+	add_card(fixture, 2, "82540EM", "auto");
+	check_refused(fixture, VMM_ANY, "QEMU", JF_ERROR, JF_ERROR_UNSUPPORTED,
+		      "NIC 2: no vhost-user: it is for virtio cards only");
 }
 
 /* What else than the best it is, is said; a chip that nobody has is an error that says what to do. */
@@ -572,6 +596,7 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	ADD("/cli/vmm/qemu", test_qemu);
 	ADD("/cli/vmm/best", test_best);
+	ADD("/cli/vmm/vhost-user", test_vhost_user);
 	ADD("/cli/vmm/second-best", test_second_best);
 	ADD("/cli/vmm/memory", test_memory);
 	ADD("/cli/vmm/private-memory", test_private_memory);

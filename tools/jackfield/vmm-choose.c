@@ -3,7 +3,7 @@
  * vmm-choose.c - the best connector for a card and a VMM.
  *
  * The table has them from the best to the last; each says why it cannot be used, if so. With all but
- * vfio-user the VMM's own adapter serves the guest, which must then be the same chip.
+ * vfio-user and vhost-user the VMM's own adapter serves the guest, which must then be the same chip.
  */
 #include <string.h>
 
@@ -25,8 +25,26 @@ has_driver(const Choice *choice, const char *kind, const char *id)
 	return g_hash_table_contains(choice->drivers, key);
 }
 
-/* Why a card cannot have the connector; NULL: it can. The caller's. */
+/* Why a card cannot have the connector; "": it is not for such cards; NULL: it can. The caller's. */
 typedef char *(*RefuseFunc)(const Choice *choice, const VmmCard *card);
+
+static char *
+refuse_vhost_user(const Choice *choice, const VmmCard *card)
+{
+	const Qemu *qemu = &choice->vmm->qemu;
+	const char *device = qemu_find_device(card->nic_type);
+	g_autofree char *name = qemu_get_name(qemu);
+
+	if (strcmp(card->nic_type, "virtio") != 0)
+		return g_strdup("");
+	if (!has_driver(choice, "connector", "vhost-user"))
+		return g_strdup("the plugin vhost-user is not installed");
+	if (!has_driver(choice, "model", card->nic_type))
+		return g_strdup_printf("no plugin has the model %s", card->nic_type);
+	if (!qemu_has_device(qemu, device))
+		return g_strdup_printf("%s has no %s", name, device);
+	return g_strdup(choice->vmm->memory.why);
+}
 
 static char *
 refuse_vfio_user(const Choice *choice, const VmmCard *card)
@@ -60,6 +78,7 @@ static const struct {
 	const char *connector;
 	RefuseFunc refuse;
 } connectors[] = {
+	{ "vhost-user", refuse_vhost_user },
 	{ "vfio-user", refuse_vfio_user },
 	{ STREAM, refuse_stream },
 };
@@ -75,7 +94,8 @@ choose_best(const Choice *choice, const VmmCard *card, GPtrArray *reasons)
 
 		if (!why)
 			return connectors[i].connector;
-		g_ptr_array_add(reasons, g_steal_pointer(&why));
+		if (*why)
+			g_ptr_array_add(reasons, g_steal_pointer(&why));
 	}
 	return NULL;
 }
@@ -138,13 +158,15 @@ check_named(const Choice *choice, const VmmCard *card, GError **error)
 {
 	g_autofree char *why = NULL;
 
-	if (choice->vmm->kind != VMM_QEMU || is_wired(choice->vmm, card) || !vmm_card_is_ours(card))
+	if (choice->vmm->kind != VMM_QEMU || is_wired(choice->vmm, card) ||
+	    !vmm_card_needs_memory(card))
 		return TRUE;
-	why = refuse_vfio_user(choice, card);
+	why = vmm_card_is_ours(card) ? refuse_vfio_user(choice, card)
+				     : refuse_vhost_user(choice, card);
 	if (!why)
 		return TRUE;
-	g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED, "NIC %u: no vfio-user: %s", card->slot,
-		    why);
+	g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED, "NIC %u: no %s: %s", card->slot,
+		    card->connector, *why ? why : "it is for virtio cards only");
 	return FALSE;
 }
 

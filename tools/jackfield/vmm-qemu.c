@@ -61,6 +61,9 @@ make_netdev(const VmmCard *card, const Qemu *qemu, GError **error)
 			    card->slot, card->connector, card->address, card->slot);
 		return NULL;
 	}
+	if (strcmp(card->connector, "vhost-user") == 0)
+		return g_strdup_printf("vhost-user,id=jf%u,chardev=jfvhost%u", card->slot,
+				       card->slot);
 	if (strcmp(card->connector, "stream") == 0)
 		return g_strdup_printf("stream,id=jf%u,server=off,addr.type=unix,addr.path=%s%s",
 				       card->slot, path, get_reconnect(qemu->version));
@@ -68,10 +71,23 @@ make_netdev(const VmmCard *card, const Qemu *qemu, GError **error)
 		return g_strdup_printf("dgram,id=jf%u,local.type=unix,local.path=%s,"
 				       "remote.type=unix,remote.path=%s",
 				       card->slot, local, path);
-	g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
-		    "NIC %u: QEMU cannot use the connector '%s': it is vfio-user, stream or dgram",
-		    card->slot, card->connector);
+	g_set_error(
+		error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+		"NIC %u: QEMU cannot use the connector '%s': it is vhost-user, vfio-user, stream "
+		"or dgram",
+		card->slot, card->connector);
 	return NULL;
+}
+
+/* The connection that a vhost-user netdev runs over; it may come back in any version. */
+static void
+add_vhost_chardev(GPtrArray *args, const VmmCard *card, const Qemu *qemu)
+{
+	g_autofree char *path = qemu_quote_value(card->address);
+	const char *reconnect = qemu->version < 902 ? "reconnect=1" : "reconnect-ms=200";
+
+	add_pair(args, "-chardev",
+		 g_strdup_printf("socket,id=jfvhost%u,path=%s,%s", card->slot, path, reconnect));
 }
 
 static gboolean
@@ -90,6 +106,12 @@ add_netdev_card(GPtrArray *args, const VmmCard *card, const Qemu *qemu, GError *
 			       card->mac);
 	if (card->boot_prio > 0)
 		g_string_append_printf(text, ",bootindex=%u", card->boot_prio);
+	if (strcmp(card->connector, "vhost-user") == 0) {
+		add_vhost_chardev(args, card, qemu);
+		/* Before 8.0, MSI-X on such a card ends QEMU where it has no KVM. */
+		if (qemu->version < 800)
+			g_string_append(text, ",vectors=0");
+	}
 	add_pair(args, "-netdev", netdev);
 	add_pair(args, "-device", g_string_free(text, FALSE));
 	return TRUE;
@@ -150,7 +172,7 @@ gboolean
 vmm_add_qemu(const Vmm *vmm, GPtrArray *args, const GPtrArray *cards, int monitor, GPtrArray *notes,
 	     GError **error)
 {
-	gboolean has_netdev = FALSE, has_ours = FALSE;
+	gboolean has_netdev = FALSE, needs_memory = FALSE;
 	guint i;
 
 	add_pair(args, "-chardev", g_strdup_printf("socket,id=jackfield,fd=%d", monitor));
@@ -162,10 +184,10 @@ vmm_add_qemu(const Vmm *vmm, GPtrArray *args, const GPtrArray *cards, int monito
 			add_vfio_user_card(vmm, args, card, notes);
 		else if (!add_netdev_card(args, card, &vmm->qemu, error))
 			return FALSE;
-		has_ours |= vmm_card_is_ours(card);
+		needs_memory |= vmm_card_needs_memory(card);
 		has_netdev |= !vmm_card_is_ours(card);
 	}
-	if (has_ours)
+	if (needs_memory)
 		add_memory(args, &vmm->memory);
 	/* Without a word about networks QEMU would make a card of its own. */
 	if (!has_netdev)

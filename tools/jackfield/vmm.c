@@ -30,6 +30,12 @@ vmm_card_is_ours(const VmmCard *card)
 }
 
 gboolean
+vmm_card_needs_memory(const VmmCard *card)
+{
+	return vmm_card_is_ours(card) || strcmp(card->connector, "vhost-user") == 0;
+}
+
+gboolean
 vmm_card_is_wanted(const VmmCard *card)
 {
 	return card->address && *card->address;

@@ -43,6 +43,8 @@ gboolean vmm_card_is_wanted(const VmmCard *card);
 
 /* The VMM sees our own model: it has no network adapter of its own for the card. */
 gboolean vmm_card_is_ours(const VmmCard *card);
+/* It reaches into the guest's memory, which must be shared. */
+gboolean vmm_card_needs_memory(const VmmCard *card);
 /* It has one, and a monitor command for its line. */
 gboolean vmm_card_has_netdev(const VmmCard *card);
 
