@@ -503,6 +503,49 @@ test_dhcp_runs(Home *home, gconstpointer data G_GNUC_UNUSED)
 	check(home, "dhcpserver findlease --network d --mac-address 080027000001", 1, "", "lease");
 }
 
+/* Every form of RFC 2132 as the bytes that clients get. */
+static void
+test_dhcp_encoding(Home *home, gconstpointer data G_GNUC_UNUSED)
+{
+	static const char *const rows[][2] = {
+		{ "--set-opt 1 255.255.0.0", "option-1=ffff0000\n" },
+		{ "--set-opt 2 -3600", "option-2=fffff1f0\n" },
+		{ "--set-opt 3 '10.1.0.1 10.1.0.2'", "option-3=0a0100010a010002\n" },
+		{ "--set-opt 6 10.1.0.1,10.1.0.2", "option-6=0a0100010a010002\n" },
+		{ "--set-opt 12 host", "option-12=686f7374\n" },
+		{ "--set-opt 13 258", "option-13=0102\n" },
+		{ "--set-opt 19 on", "option-19=01\n" },
+		{ "--set-opt 20 0", "option-20=00\n" },
+		{ "--set-opt 21 '10.0.0.0 255.0.0.0'", "option-21=0a000000ff000000\n" },
+		{ "--set-opt 23 64", "option-23=40\n" },
+		{ "--set-opt 24 4294967295", "option-24=ffffffff\n" },
+		{ "--set-opt 25 '68 296 0x5dc'", "option-25=0044012805dc\n" },
+		{ "--set-opt 26 1500", "option-26=05dc\n" },
+		{ "--set-opt 33 '10.2.0.0 10.1.0.1'", "option-33=0a0200000a010001\n" },
+		{ "--set-opt 46 8", "option-46=08\n" },
+		{ "--set-opt 66 tftp.example", "option-66=746674702e6578616d706c65\n" },
+		{ "--set-opt-hex 43 0102ff", "option-43=0102ff\n" },
+		{ "--set-opt-hex 121 18:0a:1:2", "option-121=180a0102\n" },
+		{ "--set-opt-hex 119 ''", "option-119=\n" },
+		{ "--force-opt 6 --force-opt 3 --suppress-opt 15", "force=3;6;\nsuppress=15;\n" },
+		{ "--unforce-opt 6 --unforce-opt 3", "suppress=15;\n" },
+		{ "--group g --incl-user 'a;b' --incl-user c", "incl-user=a\\;b;c;\n" },
+		{ "--max-lease-time 4294967295", "max-lease-time=4294967295\n" },
+	};
+	guint i;
+
+	check(home, DHCP_ADD " --enable", 0, "", "");
+	check(home, "dhcpserver start --network d", 0, "", "");
+	for (i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *line =
+			g_strdup_printf("dhcpserver modify --network d %s", rows[i][0]);
+
+		check(home, line, 0, "", "");
+		check_file_becomes(home, "run/dhcp/d.conf", rows[i][1]);
+	}
+	check(home, "dhcpserver stop --network d", 0, "", "");
+}
+
 static void
 test_lease(Home *home, gconstpointer data G_GNUC_UNUSED)
 {
@@ -558,6 +601,9 @@ test_extra(Home *home, gconstpointer data G_GNUC_UNUSED)
 
 /* ---- The document ---- */
 
+#define NAT_DOCUMENT(members) \
+	("{\"version\": 1, \"nat-networks\": [{\"network\": \"10.0.0.0/8\", " members "}]}")
+
 static void
 test_broken_document(Home *home, gconstpointer data G_GNUC_UNUSED)
 {
@@ -568,9 +614,8 @@ test_broken_document(Home *home, gconstpointer data G_GNUC_UNUSED)
 		"{\"version\": 1, \"nets\": []}",
 		"{\"version\": 1, \"nat-networks\": {}}",
 		"{\"version\": 1, \"nat-networks\": [{\"name\": \"n\"}]}",
-		"{\"version\": 1, \"nat-networks\": [{\"name\": 1, \"network\": \"10.0.0.0/8\"}]}",
-		"{\"version\": 1, \"nat-networks\": [{\"name\": \"n\", \"network\": "
-		"\"10.0.0.0/8\", \"no\": 1}]}",
+		NAT_DOCUMENT("\"name\": 1"),
+		NAT_DOCUMENT("\"name\": \"n\", \"no\": 1"),
 		"{\"version\": 1, \"dhcp-servers\": [{\"network\": \"n\", \"enabled\": true}]}",
 		"{\"version\": 1, \"dhcp-servers\": [{\"network\": \"n\", \"scopes\": [{}]}]}",
 		"{\"version\": 1, \"extra-data\": {\"x\": \"y\"}}",
@@ -610,6 +655,7 @@ main(int argc, char **argv)
 		{ "dhcp/values", test_dhcp_values },
 		{ "dhcp/scopes", test_dhcp_scopes },
 		{ "dhcp/runs", test_dhcp_runs },
+		{ "dhcp/encoding", test_dhcp_encoding },
 		{ "dhcp/lease", test_lease },
 		{ "extra", test_extra },
 		{ "broken-document", test_broken_document },
