@@ -189,31 +189,47 @@ engine_timer(JfInstance *inst, gpointer data)
 	engine_finish_turn(engine);
 }
 
+/* On a network of several guests, a switch also floods what is for others. */
+static gboolean
+is_to_us(const NatEngine *engine, const guint8 *mac)
+{
+	return (mac[0] & 1) || memcmp(mac, engine->config->mac, 6) == 0;
+}
+
+static void
+input_frame(NatEngine *engine, const JfFrame *frame)
+{
+	guint8 head[NAT_ETH_LEN];
+
+	if (!jf_frame_copy(frame, 0, head, sizeof head)) {
+		jf_count(engine->count.malformed, 1);
+		return;
+	}
+	if (!is_to_us(engine, head)) {
+		jf_count(engine->count.other_destination, 1);
+		return;
+	}
+	switch (jf_get_be16(head + 12)) {
+	case NAT_ETHERTYPE_ARP:
+		nat_arp_input(engine, frame);
+		break;
+	case NAT_ETHERTYPE_IPV4:
+	case NAT_ETHERTYPE_IPV6:
+		nat_ip_input(engine, frame);
+		break;
+	default:
+		jf_count(engine->count.other_protocol, 1);
+	}
+}
+
 guint
 nat_engine_input(NatEngine *engine, const JfFrame *frames, guint n)
 {
 	if (!engine->started)
 		return n;
 	engine_begin_turn(engine);
-	for (guint i = 0; i < n; i++) {
-		guint8 type[2];
-
-		if (!jf_frame_copy(&frames[i], 12, type, 2)) {
-			jf_count(engine->count.malformed, 1);
-			continue;
-		}
-		switch (jf_get_be16(type)) {
-		case NAT_ETHERTYPE_ARP:
-			nat_arp_input(engine, &frames[i]);
-			break;
-		case NAT_ETHERTYPE_IPV4:
-		case NAT_ETHERTYPE_IPV6:
-			nat_ip_input(engine, &frames[i]);
-			break;
-		default:
-			jf_count(engine->count.other_protocol, 1);
-		}
-	}
+	for (guint i = 0; i < n; i++)
+		input_frame(engine, &frames[i]);
 	engine_finish_turn(engine);
 	return n;
 }
@@ -375,6 +391,7 @@ add_counters(NatEngine *engine)
 	engine->count = (NatCounters){
 		.malformed = counter(inst, "malformed"),
 		.other_protocol = counter(inst, "other-protocol"),
+		.other_destination = counter(inst, "other-destination"),
 		.refused = counter(inst, "refused"),
 		.foreign_source = counter(inst, "foreign-source"),
 		.bad_csum = counter(inst, "bad-checksum"),

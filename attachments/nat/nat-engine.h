@@ -181,7 +181,8 @@ typedef struct NatUdpRun {
 } NatUdpRun;
 
 typedef struct NatCounters {
-	guint64 *malformed, *other_protocol, *refused, *foreign_source, *bad_csum;
+	guint64 *malformed, *other_protocol, *other_destination, *refused, *foreign_source,
+		*bad_csum;
 	guint64 *ping_refused, *fragment_drops, *queue_drops, *socket_limit, *flow_limit;
 	guint64 *retransmits, *udp_drops, *unresolved, *out_of_order, *flows;
 } NatCounters;

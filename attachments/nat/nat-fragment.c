@@ -17,14 +17,16 @@ typedef struct Datagram {
 	guint32 id;
 	guint8 protocol, ttl;
 	guint64 since;
-	guint32 total; /* 0: the last fragment has not come */
-	guint32 bytes; /* so far */
+	guint64 serial; /* in the order in which they began */
+	guint32 total;  /* 0: the last fragment has not come */
+	guint32 bytes;  /* so far */
 	guint8 mac[6];
 	guint8 map[BLOCKS / 8 + 1];
 	guint8 frame[NAT_ETH_LEN + NAT_IPV6_LEN + DATA_MAX];
 } Datagram;
 
 struct NatFragments {
+	guint64 serial;
 	Datagram *slots[DATAGRAMS];
 };
 
@@ -64,7 +66,7 @@ find_slot(NatEngine *engine, const NatPacket *p)
 		}
 		if (slots[i] && is_of(slots[i], p))
 			return &slots[i];
-		if (!oldest || !slots[i] || (*oldest && slots[i]->since < (*oldest)->since))
+		if (!oldest || !slots[i] || (*oldest && slots[i]->serial < (*oldest)->serial))
 			oldest = &slots[i];
 	}
 	if (*oldest) {
@@ -78,6 +80,7 @@ find_slot(NatEngine *engine, const NatPacket *p)
 	(*oldest)->id = p->fragment_id;
 	(*oldest)->protocol = p->protocol;
 	(*oldest)->since = engine->now;
+	(*oldest)->serial = engine->fragments->serial++;
 	return oldest;
 }
 

@@ -55,18 +55,22 @@ set_frame(JfFrame *frame, guint32 at, guint32 tcp_len, guint32 len)
 }
 
 /* The window to offer, as it goes into a header. The right edge never moves back (RFC 9293 3.8.6);
- * too little room is none (silly windows, 3.8.6.2.2). */
+ * too little room is none (silly windows, 3.8.6.2.2). The socket is asked only when something has
+ * changed that is known of: a write, or its word that there is room. */
 static guint16
 offer_window(NatEngine *engine, NatTcp *tcp, guint8 scale)
 {
-	guint32 room = nat_tcp_room(tcp), limit = engine->config->receive_window;
-	guint32 left = tcp->rcv_edge - tcp->rcv_nxt, units;
+	guint32 left = tcp->rcv_edge - tcp->rcv_nxt, room = left, units;
+	guint32 limit = engine->config->receive_window;
 
-	if (limit)
-		room = MIN(room, limit);
 	/* What the guest sent beyond the edge leaves nothing of it. */
 	if (nat_seq_lt(tcp->rcv_edge, tcp->rcv_nxt))
-		left = 0;
+		left = room = 0;
+	if (!tcp->knows_room)
+		room = nat_tcp_room(tcp);
+	tcp->knows_room = TRUE;
+	if (limit)
+		room = MIN(room, limit);
 	if (room < left || room - left < MIN(tcp->mss, WINDOW_STEP))
 		room = left + (1u << scale) - 1;
 	units = MIN(room >> scale, WINDOW_MAX);
@@ -278,9 +282,18 @@ peek(NatEngine *engine, NatTcp *tcp, guint32 offset, guint32 want, guint32 chunk
 	return -1;
 }
 
-/* Frames of what was peeked, from `seq` on; returns the number of bytes that were taken. */
+/* The urgent byte is the next one: the pointer is behind it (RFC 6093 3.1). */
+static void
+set_urgent(guint8 *head, guint32 l4, guint32 len)
+{
+	head[l4 + 13] |= NAT_TCP_URG;
+	jf_put_be16(head + l4 + 18, (guint16)(len + 1));
+}
+
+/* Frames of what was peeked, from `seq` on; returns the number of bytes that were taken. `last`: flags
+ * of the last one, PSH when no more is there now. */
 static guint32
-send_pieces(NatEngine *engine, NatTcp *tcp, guint32 seq, guint32 n, guint32 chunk, gboolean push)
+send_pieces(NatEngine *engine, NatTcp *tcp, guint32 seq, guint32 n, guint32 chunk, guint8 last)
 {
 	guint8 heads[NAT_PIECES][96];
 	struct iovec iov[NAT_PIECES][2];
@@ -291,11 +304,14 @@ send_pieces(NatEngine *engine, NatTcp *tcp, guint32 seq, guint32 n, guint32 chun
 
 	for (guint32 at = 0; at < n; at += chunk, count++) {
 		guint32 len = MIN(chunk, n - at), l4;
-		guint8 flags = NAT_TCP_ACK | (push && at + len == n ? NAT_TCP_PSH : 0);
+		guint8 flags = NAT_TCP_ACK | (at + len == n ? last : 0);
 		JfFrame *frame = &frames[count];
 
 		*frame = (JfFrame){ .iov = iov[count], .n_iov = 2 };
 		l4 = put_headers(engine, tcp, heads[count], seq + at, flags, window, 0, len);
+		/* A peek ends in front of an urgent byte. */
+		if (last && tcp->host_urgent && at + len == n && len < tcp->mss)
+			set_urgent(heads[count], l4, len);
 		iov[count][0] = (struct iovec){ heads[count], l4 + NAT_TCP_LEN };
 		iov[count][1] = (struct iovec){ engine->pieces + count * NAT_PIECE_MAX, len };
 		set_frame(frame, l4, NAT_TCP_LEN, len);
@@ -344,6 +360,14 @@ send_fin(NatEngine *engine, NatTcp *tcp)
 	advance(engine, tcp, 1);
 }
 
+static void
+end_with_data(NatEngine *engine, NatTcp *tcp, guint32 n)
+{
+	tcp->host_fin = tcp->fin_sent = TRUE;
+	tcp->readable = tcp->hup = FALSE;
+	advance(engine, tcp, n + 1);
+}
+
 /* How much may be sent now. */
 static guint32
 send_room(NatEngine *engine, const NatTcp *tcp, guint32 chunk)
@@ -369,6 +393,7 @@ push_once(NatEngine *engine, NatTcp *tcp, guint *budget)
 {
 	guint32 chunk = frame_payload(tcp), offset = tcp->snd_nxt - tcp->snd_una, sent;
 	guint32 want = send_room(engine, tcp, chunk);
+	guint8 last = 0;
 	gssize n;
 
 	want = MIN(want, chunk * MIN(NAT_PIECES, *budget));
@@ -380,18 +405,25 @@ push_once(NatEngine *engine, NatTcp *tcp, guint *budget)
 		return FALSE;
 	}
 	if (n < 0) {
-		tcp->readable = FALSE;
+		tcp->readable = tcp->host_urgent = FALSE;
 		if (errno != EAGAIN)
 			nat_tcp_abort(engine, tcp);
 		return FALSE;
 	}
-	sent = send_pieces(engine, tcp, tcp->snd_nxt, (guint32)n, chunk, n < (gssize)want);
+	/* All that there is, and the host has said that no more comes: that is told with it. */
+	if (n < (gssize)want)
+		last = NAT_TCP_PSH | (tcp->hup && !tcp->host_urgent ? NAT_TCP_FIN : 0);
+	sent = send_pieces(engine, tcp, tcp->snd_nxt, (guint32)n, chunk, last);
+	if (sent == (guint32)n && (last & NAT_TCP_FIN)) {
+		end_with_data(engine, tcp, sent);
+		return FALSE;
+	}
 	*budget -= MIN(*budget, (sent + chunk - 1) / chunk);
 	if (sent)
 		advance(engine, tcp, sent);
 	/* What came since the peek makes the socket ready anew. */
 	if ((guint32)n < want && sent == (guint32)n)
-		tcp->readable = tcp->hup;
+		tcp->readable = tcp->hup || tcp->host_urgent;
 	return sent == (guint32)n;
 }
 
@@ -471,5 +503,5 @@ nat_tcp_retransmit(NatEngine *engine, NatTcp *tcp)
 	}
 	got = peek(engine, tcp, 0, MIN(n, chunk), chunk);
 	if (got > 0)
-		send_pieces(engine, tcp, tcp->snd_una, (guint32)got, chunk, FALSE);
+		send_pieces(engine, tcp, tcp->snd_una, (guint32)got, chunk, 0);
 }

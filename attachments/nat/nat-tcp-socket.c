@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #define PORT_TRIES 16u
+/* struct sk_buff, struct skb_shared_info and the room for headers. */
+#define BUFFER_COST 1280u
 
 /*
- * Room in the send buffer, as the kernel accounts for it: a sixteenth for what each buffer of it
- * costs beside its payload. When the socket does not count as writable, an event is asked for: it
- * comes when a third of the buffer is free.
+ * Room in the send buffer, as the kernel accounts for it: each segment may become a buffer of its own
+ * there, with BUFFER_COST beside the payload. When the socket does not count as writable, an event is
+ * asked for: it comes when a third of the send buffer is free.
  */
 guint32
 nat_tcp_room(NatTcp *tcp)
@@ -28,7 +30,7 @@ nat_tcp_room(NatTcp *tcp)
 	room = queued < size ? size - queued : 0;
 	if (room < queued / 2)
 		tcp->wants_room = TRUE;
-	return room - room / 16;
+	return (guint32)((guint64)room * tcp->mss / (tcp->mss + BUFFER_COST));
 }
 
 void
@@ -137,6 +139,16 @@ socket_error(const NatTcp *tcp)
 	return code;
 }
 
+/* The byte stays where it is in the stream; the guest is told of it there. */
+static void
+take_urgent(NatTcp *tcp)
+{
+	int one = 1;
+
+	setsockopt(tcp->flow.fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one);
+	tcp->host_urgent = TRUE;
+}
+
 void
 nat_tcp_event(NatEngine *engine, NatTcp *tcp, guint32 events)
 {
@@ -152,14 +164,16 @@ nat_tcp_event(NatEngine *engine, NatTcp *tcp, guint32 events)
 	}
 	if (tcp->flow.is_dead)
 		return;
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
+	if (events & EPOLLPRI)
+		take_urgent(tcp);
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI)) {
 		tcp->readable = TRUE;
 		tcp->hup = (events & (EPOLLRDHUP | EPOLLHUP)) && !tcp->host_fin;
 		nat_engine_set_ready(engine, &tcp->flow);
 	}
 	if ((events & EPOLLOUT) && tcp->wants_room) {
 		tcp->wants_room = FALSE;
-		tcp->rewatched = FALSE;
+		tcp->rewatched = tcp->knows_room = FALSE;
 		if (tcp->state == NAT_TCP_OPEN)
 			nat_tcp_owe_ack(engine, tcp);
 	}

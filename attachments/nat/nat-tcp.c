@@ -132,6 +132,7 @@ nat_tcp_flush_run(NatEngine *engine)
 	run->tcp = NULL;
 	if (tcp->flow.is_dead)
 		return;
+	tcp->knows_room = FALSE;
 	do {
 		n = sendmsg(tcp->flow.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
@@ -263,6 +264,7 @@ write_urgent(NatEngine *engine, NatTcp *tcp, const Segment *s, guint32 skip)
 	nat_tcp_flush_run(engine);
 	if (tcp->flow.is_dead)
 		return;
+	tcp->knows_room = FALSE;
 	msg.msg_iovlen = nat_packet_pieces(s->p, s->data_at + skip, n, iov);
 	sent = sendmsg(tcp->flow.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_OOB);
 	if (sent > 0)

@@ -67,11 +67,13 @@ typedef struct NatTcp {
 	gboolean owes_ack : 1, in_acks : 1, readable : 1, has_peek_off : 1, no_peek_off : 1;
 	gboolean host_fin : 1, fin_sent : 1, fin_acked : 1, guest_fin : 1; /* as the names say */
 	gboolean is_forward : 1, recovering : 1, timing : 1, wants_room : 1, keep_alive : 1;
+	gboolean knows_room : 1; /* nothing was written since the socket was asked */
 	gboolean persisting : 1; /* rto_deadline is that of a window probe */
 	gboolean rewatched : 1;  /* an event is to come when there is room */
 	gboolean dropped : 1;    /* a write was short: the guest has to send again */
 	gboolean hup : 1;        /* the stream from the host ends behind what is there */
 	gboolean guest_first : 1, is_urgent : 1;
+	gboolean host_urgent : 1; /* an urgent byte is among what is to be read */
 } NatTcp;
 
 static inline gboolean

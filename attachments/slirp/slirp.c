@@ -182,22 +182,25 @@ nat_query(JfInstance *inst, const char *iid)
 	return g_str_equal(iid, JF_FORWARD_IID) ? &nat_forward : NULL;
 }
 
-#define SLIRP_DRIVER                                                                              \
-	JF_DRIVER_HEAD,                                                                           \
-		.kind = JF_KIND_ATTACHMENT,                                                       \
-		.flags = JF_DRIVER_OFFLOADS(JF_OFFLOAD_CSUM | JF_OFFLOAD_TSO4 | JF_OFFLOAD_TSO6 | \
-					    JF_OFFLOAD_TSO_ECN | JF_OFFLOAD_UFO),                 \
-		.priv_size = sizeof(JfNat),                                                       \
-		.blurb = "Network address translation by libslirp: the guest "                    \
-			 "reaches what the host reaches",                                         \
-		.props = nat_props, .init = nat_init, .finish = nat_finish, .start = nat_start,   \
-		.stop = nat_stop, .input = nat_input, .resume = nat_output_resume,                \
-		.query = nat_query
+static const JfDriver slirp_driver = {
+	JF_DRIVER_HEAD,
+	.kind = JF_KIND_ATTACHMENT,
+	.flags = JF_DRIVER_OFFLOADS(JF_OFFLOAD_CSUM | JF_OFFLOAD_TSO4 | JF_OFFLOAD_TSO6 |
+				    JF_OFFLOAD_TSO_ECN | JF_OFFLOAD_UFO),
+	.priv_size = sizeof(JfNat),
+	.id = "slirp",
+	.blurb = "Network address translation by libslirp: the guest reaches what the host reaches",
+	.props = nat_props,
+	.init = nat_init,
+	.finish = nat_finish,
+	.start = nat_start,
+	.stop = nat_stop,
+	.input = nat_input,
+	.resume = nat_output_resume,
+	.query = nat_query,
+};
 
-static const JfDriver slirp_driver = { SLIRP_DRIVER, .id = "slirp" };
-static const JfDriver nat_driver = { SLIRP_DRIVER, .id = "nat" };
-
-static const JfDriver *const slirp_drivers[] = { &slirp_driver, &nat_driver, NULL };
+static const JfDriver *const slirp_drivers[] = { &slirp_driver, NULL };
 
 static const JfPlugin slirp_plugin = {
 	JF_PLUGIN_HEAD,

@@ -151,7 +151,8 @@ test_ring(void)
 	guint64 seen = 0;
 	guint refused = 0;
 
-	memset(large, 2, 12);
+	memset(large, 0xff, 6);
+	memset(large + 6, 2, 6);
 	large[12] = 0x88;
 	for (guint i = 0; i < 2000; i++) {
 		gsize len = i % 3 ? 14 + i * 31 % 1500 : JF_FRAME_MAX_LEN - i % 17;

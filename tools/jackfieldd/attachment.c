@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "card-check.h"
 #include "card-key.h"
 #include "nearest.h"
 #include "text.h"
@@ -80,6 +81,15 @@ attachment_get_driver(const CardConfig *card)
 	return *generic ? generic : NULL;
 }
 
+/* A property that is set by itself goes before what a list of them says. */
+static gboolean
+attachment_has_property(const char *name, gpointer data)
+{
+	g_autofree char *entry = g_strdup_printf("nic-property/nat/%s", name);
+
+	return *card_config_get(data, entry) != '\0';
+}
+
 char **
 attachment_list_properties(const CardConfig *card)
 {
@@ -95,6 +105,9 @@ attachment_list_properties(const CardConfig *card)
 		if (*value && strcmp(key->nic, nic) == 0)
 			g_ptr_array_add(strings, g_strdup_printf("%s=%s", key->property, value));
 	}
+	if (g_strcmp0(driver, "nat") == 0)
+		card_nat_settings_expand(card_config_get(card, "nat-settings"),
+					 attachment_has_property, (gpointer)card, strings);
 	if (driver)
 		property_entries_add(card, "nic-property", driver, strings);
 	g_ptr_array_add(strings, NULL);

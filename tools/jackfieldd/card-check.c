@@ -232,6 +232,108 @@ card_check_option(const CardKey *key, const ConfigEnv *env, const char *value, G
 	return canonical;
 }
 
+/* In the order in which the option has them. */
+static const char *const nat_settings[] = { "mtu", "send-buffer", "receive-buffer", "send-window",
+					    "receive-window" };
+#define NAT_SETTINGS_MIN_KB 8u
+#define NAT_SETTINGS_MAX_KB 1024u
+
+/* One number of the five; 0 is the default of each. */
+static gboolean
+check_nat_setting(const CardKey *key, const JfDriver *driver, guint i, const char *text,
+		  GError **error)
+{
+	guint64 number;
+	g_autofree char *canonical = NULL;
+
+	if (!g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT16, &number, NULL)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "%s: '%s' is no number; it is %s",
+			    key->name, text, key->values);
+		return FALSE;
+	}
+	if (number == 0)
+		return TRUE;
+	if (i > 0 && (number < NAT_SETTINGS_MIN_KB || number > NAT_SETTINGS_MAX_KB)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+			    "%s: %s %s must be 0 (the default) or %u..%u KiB", key->name,
+			    nat_settings[i], text, NAT_SETTINGS_MIN_KB, NAT_SETTINGS_MAX_KB);
+		return FALSE;
+	}
+	if (i > 0)
+		return TRUE;
+	canonical = jf_driver_check_prop(driver, nat_settings[i], text, error);
+	return canonical != NULL;
+}
+
+char *
+card_check_nat_settings(const CardKey *key, const ConfigEnv *env, const char *value, GError **error)
+{
+	g_auto(GStrv) fields = g_strsplit(value, ",", -1);
+	const JfDriver *driver =
+		jf_context_find_driver(env->context, JF_KIND_ATTACHMENT, key->nic, error);
+	gboolean set = FALSE;
+	guint i;
+
+	if (!driver)
+		return NULL;
+	if (!*value || strcmp(value, "default") == 0)
+		return g_strdup("");
+	if (g_strv_length(fields) != G_N_ELEMENTS(nat_settings)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "%s '%s' is not %s", key->name, value,
+			    key->values);
+		return NULL;
+	}
+	for (i = 0; i < G_N_ELEMENTS(nat_settings); i++) {
+		g_strstrip(fields[i]);
+		if (!check_nat_setting(key, driver, i, fields[i], error))
+			return NULL;
+		set |= g_ascii_strtoull(fields[i], NULL, 10) != 0;
+	}
+	return set ? g_strjoinv(",", fields) : g_strdup("");
+}
+
+void
+card_nat_settings_expand(const char *value, gboolean (*skip)(const char *name, gpointer data),
+			 gpointer data, GPtrArray *strings)
+{
+	g_auto(GStrv) fields = g_strsplit(value, ",", -1);
+	guint i;
+
+	for (i = 0; i < G_N_ELEMENTS(nat_settings) && fields[i]; i++) {
+		if (g_ascii_strtoull(fields[i], NULL, 10) == 0 || skip(nat_settings[i], data))
+			continue;
+		g_ptr_array_add(strings, g_strdup_printf("%s=%s%s", nat_settings[i], fields[i],
+							 i > 0 ? "K" : ""));
+	}
+}
+
+char *
+card_check_alias_mode(const CardKey *key, const ConfigEnv *env, const char *value, GError **error)
+{
+	g_auto(GStrv) modes = g_strsplit(value, ",", -1);
+	guint i;
+
+	for (i = 0; modes[i]; i++) {
+		g_strstrip(modes[i]);
+		if (g_ascii_strcasecmp(modes[i], "proxyonly") == 0) {
+			g_set_error(
+				error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+				"%s 'proxyonly' is not supported: it would send the guest's own "
+				"addresses into the host's network; use a bridged card",
+				key->name);
+			return NULL;
+		}
+		if (*modes[i] && g_ascii_strcasecmp(modes[i], "default") != 0 &&
+		    g_ascii_strcasecmp(modes[i], "log") != 0 &&
+		    g_ascii_strcasecmp(modes[i], "sameports") != 0) {
+			g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "%s '%s' is not %s", key->name,
+				    modes[i], key->values);
+			return NULL;
+		}
+	}
+	return card_check_option(key, env, value, error);
+}
+
 /* ---- What is more than one value ---- */
 
 gboolean

@@ -23,6 +23,14 @@ char *card_check_connector(const CardKey *key, const ConfigEnv *env, const char 
 /* A property of the driver of key->nic. */
 char *card_check_option(const CardKey *key, const ConfigEnv *env, const char *value,
 			GError **error);
+/* A list of properties at once: "MTU,SOCKSND,SOCKRCV,TCPSND,TCPRCV", sizes in KiB, 0: the default. */
+char *card_check_nat_settings(const CardKey *key, const ConfigEnv *env, const char *value,
+			      GError **error);
+/* The same as "NAME=VALUE" strings; what `skip` says is not wanted is left out. */
+void card_nat_settings_expand(const char *value, gboolean (*skip)(const char *name, gpointer data),
+			      gpointer data, GPtrArray *strings);
+char *card_check_alias_mode(const CardKey *key, const ConfigEnv *env, const char *value,
+			    GError **error);
 
 gboolean card_set_nic(const CardKey *key, const ConfigEnv *env, MachineConfig *machine,
 		      CardConfig *card, const char *value, GError **error);

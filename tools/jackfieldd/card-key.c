@@ -105,7 +105,19 @@ static const CardKey card_keys[] = {
 	OPTION("nat-dns-host-resolver", "nat", "dns-host-resolver", "on or off"),
 	OPTION("nat-localhostreachable", "nat", "localhost-reachable", "on or off"),
 	OPTION("nat-forward-broadcast", "nat", "forward-broadcast", "on or off"),
-	OPTION("nat-alias-mode", "nat", "alias-mode", "default, or log, proxyonly, sameports"),
+	{ .name = "nat-alias-mode",
+	  .flags = CARD_KEY_LIVE | CARD_KEY_FAR,
+	  .def = "",
+	  .values = "default, or log and sameports with a comma between them",
+	  .check = card_check_alias_mode,
+	  .nic = "nat",
+	  .property = "alias-mode" },
+	{ .name = "nat-settings",
+	  .flags = CARD_KEY_LIVE | CARD_KEY_FAR,
+	  .def = "",
+	  .values = "MTU,SOCKSND,SOCKRCV,TCPSND,TCPRCV, sizes in KiB, 0: the default",
+	  .check = card_check_nat_settings,
+	  .nic = "nat" },
 };
 
 /* VBoxManage has these too; this program does not do what they ask. */
@@ -115,7 +127,6 @@ static const struct {
 } unsupported_keys[] = {
 	{ "nic-bandwidth-group", "" },
 	{ "host-only-net", "" },
-	{ "nat-settings", "; see nic-property mtu, send-buffer and receive-buffer of nat" },
 };
 
 const CardKey *

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -264,6 +265,18 @@ limit_memory(void)
 	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 }
 
+/* Each flow of a guest is a descriptor; nothing here uses select(2), for which the lower limit is. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -273,6 +286,7 @@ main(int argc, char **argv)
 	int status;
 
 	limit_memory();
+	raise_file_limit();
 	umask(077);
 	bus_error_register();
 	if (!options_parse(&program.options, &argc, &argv, &error) ||

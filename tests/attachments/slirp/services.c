@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "guest.h"
+#include "guest-tcp.h"
 
 #define DHCP_LEN 548u
 
@@ -69,7 +69,8 @@ dhcp_ask(NatGuest *g, Dhcp *dhcp, guint8 type, const guint8 *requested)
 		memcpy(message + at + 2, requested, 4);
 		at += 6;
 	}
-	message[at] = 255;
+	/* What a client asks for, and what it may be told. */
+	memcpy(message + at, "\x37\x08\x01\x03\x06\x0c\x0f\x1a\x42\x43\xff", 11);
 	memcpy(own, g->ip4, 4);
 	memset(g->ip4, 0, 4);
 	nat_guest_send_udp(g, 4, (const guint8 *)"\xff\xff\xff\xff", 68, 67, message,
@@ -217,7 +218,7 @@ test_arp(void)
 	g->func_data = &seen;
 	nat_guest_meet(g);
 	nat_guest_wait(g, seen.arp_replies == 1);
-	g_assert_cmpmem(seen.mac, 6, "\x52\x55\x0a\x00\x02\x02", 6);
+	g_assert_cmpmem(seen.mac, 6, g->gateway_mac, 6);
 }
 
 static void
@@ -226,9 +227,10 @@ solicit(NatGuest *g)
 	guint8 solicitation[8] = { 133 };
 	guint8 frame[14 + 40 + sizeof solicitation];
 	guint8 tail[8] = { 0, 0, 0, sizeof solicitation, 0, 0, 0, IPPROTO_ICMPV6 };
-	guint8 to[16] = { 0xff, 2 };
+	guint8 link_local[16] = { 0xfe, 0x80 }, to[16] = { 0xff, 2 };
 	guint16 sum;
 
+	link_local[15] = 0x15;
 	to[15] = 2;
 	memcpy(frame, "\x33\x33\0\0\0\2", 6);
 	memcpy(frame + 6, g->mac, 6);
@@ -238,7 +240,7 @@ solicit(NatGuest *g)
 	frame[19] = sizeof solicitation;
 	frame[20] = IPPROTO_ICMPV6;
 	frame[21] = 255;
-	memcpy(frame + 22, g->ip6, 16);
+	memcpy(frame + 22, link_local, 16);
 	memcpy(frame + 38, to, 16);
 	sum = ~jf_csum_fold(jf_csum_add(jf_csum_add(jf_csum_add(0, frame + 22, 32), tail, 8),
 					solicitation, sizeof solicitation));
@@ -257,10 +259,11 @@ assert_advert(const char *const *properties, const char *prefix, guint32 mtu)
 	g->func = see;
 	g->func_data = &seen;
 	solicit(g);
-	nat_guest_wait(g, seen.adverts == 1);
+	nat_guest_wait(g, seen.adverts >= 1);
 	g_assert_cmpint(inet_pton(AF_INET6, prefix, want), ==, 1);
 	g_assert_cmpmem(seen.prefix, 16, want, 16);
-	g_assert_cmpuint(seen.mtu, ==, mtu);
+	/* libslirp does not know the option; it is added where it says something. */
+	g_assert_cmpuint(seen.mtu, ==, g->is_slirp && mtu == 1500 ? 0 : mtu);
 }
 
 static void
@@ -268,7 +271,7 @@ test_router_advert(void)
 {
 	const char *const own[] = { "network=192.168.56.0/24", "mtu=1280", NULL };
 
-	assert_advert(NULL, "fd17:625c:f037:2::", 0);
+	assert_advert(NULL, "fd17:625c:f037:2::", 1500);
 	assert_advert(own, "fd17:625c:f037:a838::", 1280);
 }
 
@@ -531,6 +534,7 @@ fragments_in(guint version)
 {
 	static const guint orders[][3] = { { 0, 1, 2 }, { 2, 1, 0 }, { 1, 0, 2 }, { 2, 0, 1 } };
 	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
+	const char *overlaps = g->is_slirp ? "malformed" : "fragment-drops";
 	guint16 port;
 	int fd = nat_host_udp(version == 4 ? AF_INET : AF_INET6, &port);
 
@@ -548,14 +552,16 @@ fragments_in(guint version)
 	}
 	g_assert_true(host_receives(g, fd, version == 4 ? 65000 : 64992));
 	/* The one between overlapped itself each time. */
-	g_assert_cmpuint(jf_harness_get_counter(g->h, "malformed", NULL), ==, 45);
+	g_assert_cmpuint(jf_harness_get_counter(g->h, overlaps, NULL), ==, 45);
 
 	/* Overlapping: nothing of it arrives. */
 	send_fragment(g, version, port, 200, 0, 1400, 4008);
 	send_fragment(g, version, port, 200, 1, 800, 4008);
 	send_fragment(g, version, port, 200, 1, 1400, 4008);
 	send_fragment(g, version, port, 200, 2, 1400, 4008);
-	g_assert_cmpuint(jf_harness_get_counter(g->h, "malformed", NULL), ==, 46);
+	if (g->is_slirp)
+		g_assert_cmpuint(jf_harness_get_counter(g->h, overlaps, NULL), ==, 46);
+	g_assert_false(host_receives(g, fd, 4000));
 
 	/* More than there is room for: the oldest gave way, the newest is whole. */
 	for (guint i = 0; i < 40; i++)
@@ -620,7 +626,8 @@ test_ping_gateway(void)
 	send_echo(g, g->gateway4, 8008);
 	nat_guest_wait(g, seen.echoes == 2);
 	g_assert_cmpuint(seen.echo_len, ==, 8008);
-	g_assert_cmpuint(jf_harness_get_counter(g->h, "fragments", NULL), ==, 6);
+	if (g->is_slirp)
+		g_assert_cmpuint(jf_harness_get_counter(g->h, "fragments", NULL), ==, 6);
 }
 
 #define NOBODY 65534
@@ -662,9 +669,15 @@ static void
 test_ping_out_ipv6(void)
 {
 	g_autoptr(NatGuest) g = nat_guest_new(NULL, NULL);
-	guint8 to[16] = { 0x20, 1, 0x0d, 0xb8 }, echo[8] = { 128 };
+	guint8 to[16] = { 0x20, 1, 0x0d, 0xb8 }, echo[8] = { 128 }, ip[40] = { 0x60 };
+	guint16 sum;
 	g_autofree char *log = NULL;
 
+	memcpy(ip + 8, g->ip6, 16);
+	memcpy(ip + 24, to, 16);
+	sum = ~jf_csum_fold(jf_csum_add(nat_guest_pseudo_sum(ip, IPPROTO_ICMPV6, sizeof echo), echo,
+					sizeof echo));
+	memcpy(echo + 2, &sum, 2);
 	for (guint i = 0; i < 3; i++)
 		nat_guest_send_ip(g, 6, to, IPPROTO_ICMPV6, echo, sizeof echo);
 	g_assert_cmpuint(jf_harness_get_counter(g->h, "ping-refused", NULL), ==, 3);
@@ -691,7 +704,9 @@ test_loopback_addresses(void)
 		g_assert_cmpint(inet_pton(AF_INET6, v6[i], to), ==, 1);
 		nat_guest_send_udp(g, 6, to, 5000, port, (const guint8 *)"x", 1);
 	}
-	g_assert_cmpuint(jf_harness_get_counter(g->h, "refused", NULL), ==, 5);
+	g_assert_cmpuint(jf_harness_get_counter(g->h, "refused", NULL) +
+				 jf_harness_get_counter(g->h, "malformed", NULL),
+			 ==, 5);
 	g_assert_cmpint(recv(fd, &byte, 1, 0), ==, -1);
 	g_assert_cmpint(errno, ==, EAGAIN);
 	close(fd);
@@ -769,7 +784,8 @@ static void
 assert_refused(const char *property, gint code, const char *words)
 {
 	const char *const properties[] = { property, NULL };
-	const JfDriver *driver = jf_harness_load(g_getenv("NAT_PLUGIN"), "slirp", NULL);
+	const JfDriver *driver =
+		jf_harness_load(g_getenv("NAT_PLUGIN"), g_getenv("NAT_DRIVER"), NULL);
 	g_autoptr(GError) error = NULL;
 	JfHarness *h = jf_harness_new(driver, properties, &error);
 
