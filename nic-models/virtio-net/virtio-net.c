@@ -167,26 +167,6 @@ net_finish(JfInstance *inst)
 	g_free(net->bounce);
 }
 
-static gboolean
-net_start(JfInstance *inst, GError **error)
-{
-	VirtioNet *net = inst->priv;
-
-	(void)error;
-	net->running = TRUE;
-	vn_poll_begin(net);
-	return TRUE;
-}
-
-static void
-net_stop(JfInstance *inst)
-{
-	VirtioNet *net = inst->priv;
-
-	net->running = FALSE;
-	vn_poll_end(net);
-}
-
 /* Output has room again. */
 static void
 net_resume(JfInstance *inst, guint port)
@@ -197,6 +177,27 @@ net_resume(JfInstance *inst, guint port)
 	for (guint i = 1; i < VN_DATA_QUEUES; i += 2)
 		g_atomic_int_set(&net->queues[i].refused, FALSE);
 	vn_poll_wake(net);
+}
+
+static gboolean
+net_start(JfInstance *inst, GError **error)
+{
+	VirtioNet *net = inst->priv;
+
+	(void)error;
+	net->running = TRUE;
+	vn_poll_begin(net);
+	net_resume(inst, 0);
+	return TRUE;
+}
+
+static void
+net_stop(JfInstance *inst)
+{
+	VirtioNet *net = inst->priv;
+
+	net->running = FALSE;
+	vn_poll_end(net);
 }
 
 static gconstpointer
