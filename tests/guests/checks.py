@@ -174,6 +174,7 @@ def multicast(card):
 
 def promiscuous(card):
     def send():
+        card.peer.drain()
         card.other.frame(card.peer.mac, "others")
         while b"others" not in card.peer.receive()[0]:
             pass

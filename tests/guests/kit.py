@@ -140,6 +140,7 @@ class Guest:
                                         stdout=self.errors.open("wb"), stderr=subprocess.STDOUT,
                                         start_new_session=True)
         self.buffer = b""
+        self.pending = False  # a line was sent, and its end is not here yet
         try:
             self.agent = wait_for(f"{name}'s serial line", lambda: self.connect(agent), 20)
             self.expect(rb"@ready\r?\n", 60)
@@ -182,11 +183,15 @@ class Guest:
 
     def send(self, line):
         """Begins a shell line; `finish` waits for it."""
+        if self.pending:  # a check that failed did not wait
+            self.finish()
+        self.pending = True
         self.agent.sendall(line.replace("\n", " ").encode() + b"\n")
 
     def finish(self, seconds=60):
         """Returns (what the line printed, its exit status)."""
         before, found = self.expect(rb"@end (\d+)\r?\n", seconds)
+        self.pending = False
         return before.decode(errors="replace").replace("\r\n", "\n"), int(found.group(1))
 
     def run(self, line, seconds=60, check=True):
@@ -203,7 +208,7 @@ class Guest:
     def stop(self):
         """Asks the guest to power off, and waits for the command that runs it."""
         if self.process.poll() is None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, Failed):
                 self.send("poweroff -f")
             try:
                 self.process.wait(15)
@@ -214,6 +219,7 @@ class Guest:
     def wait_ready(self, seconds=60):
         """After a reset."""
         self.expect(rb"@ready\r?\n", seconds)
+        self.pending = False
 
     def vmm(self):
         """The process id of the VMM that `jackfield run` runs."""

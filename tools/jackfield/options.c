@@ -51,7 +51,7 @@ const Option options[] = {
 	{ "nat-localhostreachable", "natlocalhostreachable", ON_OFF },
 	{ "nat-forward-broadcast", ON_OFF },
 	/* Not VBoxManage's: how the virtual machine monitor reaches the card. */
-	{ "connector", .value = "stream|dgram|tap" },
+	{ "connector", .value = "auto|vfio-user|stream|dgram|tap" },
 	{ "connector-property", .kind = OPTION_PAIR, .value = "NAME=VALUE" },
 	{ NULL },
 };
