@@ -59,9 +59,12 @@ csr_stop(Pcnet *p)
 void
 pcnet_reset(Pcnet *p, gboolean hard)
 {
-	guint16 sws = p->bcr[BCR_SWS];
+	guint16 sws = p->bcr[BCR_SWS], block[] = { p->csr[1], p->csr[2] };
 
 	memset(p->csr, 0, sizeof p->csr);
+	/* S_RESET leaves the init block's address alone (CSR1, CSR2): Linux sets it only once. */
+	if (!hard)
+		memcpy(&p->csr[1], block, sizeof block);
 	p->csr[4] = 0x0115;
 	for (guint i = 0; i < 3; i++) /* PADR, as read from the PROM */
 		p->csr[12 + i] = (guint16)(p->aprom[2 * i] | p->aprom[2 * i + 1] << 8);
