@@ -89,7 +89,8 @@ def make_machine(daemon, root, name, model, boot_file):
 def ipxe(lab, daemon, root, program, model, board):
     name = f"ipxe-{model}"
     make_machine(daemon, root, name, model, "boot.ipxe")
-    firmware = Firmware(lab, daemon, name, program, [], ["-machine", f"{board},graphics=off"])
+    firmware = Firmware(lab, daemon, name, program, ["--connector", "vfio-user"],
+                        ["-machine", f"{board},graphics=off"])
     # The script's own words have ${} in them.
     found = firmware.expect(r"@script (\S+) (10\S+) (\S+)\r?\n", 90)
     kit.require(found.groups() == ("08:00:27:c0:ff:ee", "10.0.2.15", "10.0.2.2"), found.group(0))

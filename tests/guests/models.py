@@ -40,7 +40,9 @@ def test_model(tap, lab, daemon, program, machine, model, peers, servers, only):
     daemon("createvm", "--name", name, "--ostype", "Debian_64")
     daemon("modifyvm", name, "--nic1", "nat", "--nic2", "intnet", "--nic-promisc2", "allow-all")
     for i, nic_type in enumerate(types, 1):
+        # virtio would go by vhost-user: this is about the PCI function.
         daemon("modifyvm", name, f"--nic-type{i}", nic_type, f"--mac-address{i}", "auto",
+               *([f"--connector{i}", "vfio-user"] if nic_type == "virtio" else []),
                *(["--nic3", "intnet"] if i == 3 else []))
 
     def start():
