@@ -42,7 +42,7 @@ KNOWN = {
 SCRIPT = {
     "identity": "cd $p; cat vendor device class; readlink -f $p/driver | sed s,.*/,,",
     "bars": "head -6 $p/resource | awk '{print $3}'",
-    "interface": "/usr/sbin/ip -d link show $i | sed -n '1s/^[0-9]*: //p;2,$p'",
+    "interface": "/usr/sbin/ip -d link show $i | sed 's/^[0-9]*: //;s/<[^>]*>//;s/state [A-Z]*//'",
     "settings": "/usr/sbin/ethtool $i",
     "driver": "/usr/sbin/ethtool -i $i",
     "features": "/usr/sbin/ethtool -k $i",
