@@ -246,6 +246,20 @@ pcnet_csr_write(Pcnet *p, guint reg, guint16 value)
 		csr_store(p, reg, value);
 }
 
+/* The chip has scratch of its transmitter in CSR68 (data sheet, "XSTMP"). In a virtual machine the
+ * configured speed is read there, as in VirtualBox: M * 10^E kbit/s, E in the upper 3 bits, M in the
+ * lower 13, E as small as can be. */
+static guint16
+csr68_read(const Pcnet *p)
+{
+	guint32 mantissa = p->line_speed;
+	guint exponent = 0;
+
+	for (; mantissa > CSR68_MANTISSA; exponent++)
+		mantissa /= 10;
+	return (guint16)(exponent << CSR68_EXPONENT_SHIFT | mantissa);
+}
+
 guint16
 pcnet_csr_read(Pcnet *p, guint reg)
 {
@@ -276,6 +290,8 @@ pcnet_csr_read(Pcnet *p, guint reg)
 		return (guint16)(pcnet_tx_address(p, 0) >> (reg == 35 ? 16 : 0));
 	case 58:
 		return pcnet_bcr_read(p, BCR_SWS);
+	case 68:
+		return csr68_read(p);
 	default:
 		return reg < PCNET_CSRS ? p->csr[reg] : 0;
 	}

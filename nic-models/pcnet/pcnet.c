@@ -122,6 +122,7 @@ pcnet_init(JfInstance *inst, GError **error)
 	p->jumbo = p->host->counter(inst, "jumbo-drops");
 	p->no_carrier = p->host->counter(inst, "no-carrier-drops");
 	p->dma_errors = p->host->counter(inst, "dma-errors");
+	p->line_speed = card->line_speed;
 	pcnet_set_info(p);
 	pcnet_aprom_init(p, card->mac);
 	pcnet_reset(p, TRUE);

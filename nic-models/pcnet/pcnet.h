@@ -88,6 +88,10 @@
 	(CSR7_STINT | CSR7_MREINT | CSR7_MAPINT | CSR7_MCCINT | CSR7_MCCIINT | CSR7_MIIPDTINT)
 #define CSR7_WRITABLE 0xd555u
 
+/* CSR68, the configured speed: see csr68_read. */
+#define CSR68_MANTISSA 0x1fffu
+#define CSR68_EXPONENT_SHIFT 13u
+
 /* CSR124, test. */
 #define CSR124_RPA 0x0008u
 
@@ -161,6 +165,7 @@ typedef struct Pcnet {
 	const JfPciHost *pci;
 	JfPciInfo info;
 	gboolean is_973;
+	guint32 line_speed; /* kbit/s as configured, 0: not set; CSR68 */
 
 	guint16 csr[PCNET_CSRS];
 	guint16 bcr[PCNET_BCRS];

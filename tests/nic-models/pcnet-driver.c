@@ -48,7 +48,7 @@ get32(PcDriver *d, guint32 at)
 /* ---- Life ---- */
 
 void
-pc_make(PcDriver *d, const char *id)
+pc_make_card(PcDriver *d, const char *id, const JfCardInfo *card)
 {
 	g_autoptr(GError) error = NULL;
 	const JfDriver *driver = jf_harness_load(plugin, id, &error);
@@ -61,10 +61,18 @@ pc_make(PcDriver *d, const char *id)
 			 .rx_buffer = PC_BUFFER,
 			 .mac = { 8, 0, 0x27, 0, 0, 1 } };
 	g_assert_no_error(error);
+	if (card)
+		jf_harness_set_card(d->h, card);
 	d->ram = jf_harness_add_memory(d->h, PC_RAM, PC_RAM_LEN, TRUE);
 	g_assert_true(jf_harness_init(d->h, &error));
 	g_assert_true(jf_harness_start(d->h, &error));
 	g_assert_no_error(error);
+}
+
+void
+pc_make(PcDriver *d, const char *id)
+{
+	pc_make_card(d, id, NULL);
 }
 
 void

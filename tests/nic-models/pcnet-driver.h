@@ -56,6 +56,8 @@ void pc_init(int *argc, char ***argv);
 void pc_open(PcDriver *d, const char *id, guint style, guint rx_log2, guint tx_log2);
 /* Only made and started; the fields above may be changed, then pc_run. */
 void pc_make(PcDriver *d, const char *id);
+/* The same on a card that is not the harness's own. */
+void pc_make_card(PcDriver *d, const char *id, const JfCardInfo *card);
 void pc_run(PcDriver *d);
 /* The same by registers instead of the initialization block. */
 void pc_run_by_csr(PcDriver *d);

@@ -48,6 +48,40 @@ test_identity(void)
 	}
 }
 
+/* The configured speed is in CSR68 whatever the driver writes, before and after a reset. */
+static void
+test_line_speed(void)
+{
+	static const struct {
+		guint32 kbits;
+		guint16 csr68;
+	} speeds[] = {
+		{ 0, 0 },
+		{ 8191, 0x1fff },
+		{ 8192, 1 << 13 | 819 },
+		{ 10000, 1 << 13 | 1000 },
+		{ 100000, 2 << 13 | 1000 },
+		{ 1000000, 3 << 13 | 1000 },
+		{ G_MAXUINT32, 6 << 13 | 4294 },
+	};
+
+	for (guint i = 0; i < 2 * G_N_ELEMENTS(speeds); i++) {
+		const JfCardInfo card = { .struct_size = sizeof card,
+					  .mac = { 8, 0, 0x27, 0, 0, 1 },
+					  .line_speed = speeds[i / 2].kbits,
+					  .machine = "harness" };
+		PcDriver d;
+
+		pc_make_card(&d, i % 2 ? "Am79C973" : "Am79C970A", &card);
+		g_assert_cmphex(pc_csr(&d, 68), ==, speeds[i / 2].csr68);
+		pc_csr_set(&d, 68, 0x5555);
+		g_assert_cmphex(pc_csr(&d, 68), ==, speeds[i / 2].csr68);
+		pc_reset(&d);
+		g_assert_cmphex(pc_csr(&d, 68), ==, speeds[i / 2].csr68);
+		pc_close(&d);
+	}
+}
+
 /* MAC address, hardware id, "WW", and the sum of it all. */
 static void
 test_aprom(void)
@@ -382,6 +416,7 @@ main(int argc, char **argv)
 {
 	pc_init(&argc, &argv);
 	g_test_add_func("/pcnet/identity", test_identity);
+	g_test_add_func("/pcnet/line-speed", test_line_speed);
 	g_test_add_func("/pcnet/aprom", test_aprom);
 	g_test_add_func("/pcnet/word-io", test_word_io);
 	g_test_add_func("/pcnet/resets", test_resets);

@@ -53,6 +53,7 @@ make_config(Fixture *f)
 		.struct_size = sizeof(JfCardConfig),
 		.machine = "web",
 		.mac = { 8, 0, 0x27, 1, 2, 3 },
+		.line_speed = 100000,
 		.cable_connected = TRUE,
 		.connector = "side",
 		.connector_properties = probe_properties(SIDE),
@@ -550,6 +551,7 @@ test_query(Fixture *f, gconstpointer data)
 	g_assert_cmpuint(info->slot, ==, 0);
 	g_assert_cmpstr(info->machine, ==, "web");
 	g_assert_cmpuint(info->mac[5], ==, 3);
+	g_assert_cmpuint(info->line_speed, ==, 100000);
 	g_assert_nonnull(inst->host->query(inst, "jf.switch/1"));
 	g_assert_null(inst->host->query(inst, "jf.nothing/1"));
 	g_assert_null(jf_card_get_device(f->card));
