@@ -163,14 +163,24 @@ char *
 card_check_speed(const CardKey *key, G_GNUC_UNUSED const ConfigEnv *env, const char *value,
 		 GError **error)
 {
-	g_autofree char *number = check_number(key, value, G_MAXUINT32, error);
+	return check_number(key, value, G_MAXUINT32, error);
+}
 
-	if (!number || strcmp(number, "0") == 0)
-		return g_steal_pointer(&number);
-	g_set_error(error, JF_ERROR, JF_ERROR_UNSUPPORTED,
-		    "%s '%s' is not supported: the VMM's own network adapter has a fixed speed",
-		    key->name, number);
-	return NULL;
+gboolean
+card_check_speed_type(const CardConfig *card, GError **error)
+{
+	static const char *const types[] = { "Am79C970A", "Am79C973", NULL };
+	const char *speed = card_config_get(card, "nic-speed");
+	const char *type = card_config_get(card, "nic-type");
+
+	if (strcmp(speed, "0") == 0 || g_strv_contains(types, type))
+		return TRUE;
+	g_set_error(
+		error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+		"nic-speed '%s' is not supported with nic-type %s: Am79C970A and Am79C973 report "
+		"a speed that is set, for others it is 0",
+		speed, type);
+	return FALSE;
 }
 
 static char *

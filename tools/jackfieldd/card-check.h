@@ -14,6 +14,8 @@ char *card_check_mac(const CardKey *key, const ConfigEnv *env, const char *value
 char *card_check_boot_prio(const CardKey *key, const ConfigEnv *env, const char *value,
 			   GError **error);
 char *card_check_speed(const CardKey *key, const ConfigEnv *env, const char *value, GError **error);
+/* When all changes are in: UNSUPPORTED for a speed with an adapter that cannot report it. */
+gboolean card_check_speed_type(const CardConfig *card, GError **error);
 char *card_check_promisc(const CardKey *key, const ConfigEnv *env, const char *value,
 			 GError **error);
 char *card_check_generic_driver(const CardKey *key, const ConfigEnv *env, const char *value,

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "attachment.h"
+#include "card-check.h"
 
 static guint32
 plan_promiscuous(const char *value)
@@ -151,6 +152,23 @@ plan_connector(CardPlan *plan, const CardConfig *config, const ConfigEnv *env,
 	return !plan->address || plan_check_address(plan->address, error);
 }
 
+/* A speed that nobody would tell the guest is refused, not dropped. */
+static gboolean
+plan_line_speed(CardPlan *plan, const CardConfig *config, GError **error)
+{
+	const char *speed = card_config_get(config, "nic-speed");
+
+	plan->line_speed = (guint32)g_ascii_strtoull(speed, NULL, 10);
+	if (plan->line_speed == 0 || plan->model)
+		return card_check_speed_type(config, error);
+	g_set_error(
+		error, JF_ERROR, JF_ERROR_UNSUPPORTED,
+		"nic-speed '%s' is not supported with connector %s: the VMM's own network adapter "
+		"has a fixed speed; use a connector with a model (vfio-user), or nic-speed 0",
+		speed, plan->connector);
+	return FALSE;
+}
+
 static gboolean
 plan_forwards(CardPlan *plan, const CardConfig *config, GError **error)
 {
@@ -184,11 +202,10 @@ card_plan_new(const CardConfig *config, const ConfigEnv *env, const CardPlace *p
 	jf_mac_parse(card_config_get(config, "mac-address"), plan->mac);
 	plan->promiscuous = plan_promiscuous(card_config_get(config, "nic-promisc"));
 	plan->cable_connected = card_config_get_bool(config, "cable-connected");
-	plan->line_speed =
-		(guint32)g_ascii_strtoull(card_config_get(config, "nic-speed"), NULL, 10);
 	plan_trace(plan, config, place);
 	if (plan_attachment(plan, config, env, error) &&
-	    plan_connector(plan, config, env, place, error) && plan_forwards(plan, config, error))
+	    plan_connector(plan, config, env, place, error) &&
+	    plan_line_speed(plan, config, error) && plan_forwards(plan, config, error))
 		return g_steal_pointer(&plan);
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "attachment.h"
+#include "card-check.h"
 #include "card-key.h"
 #include "text.h"
 
@@ -323,7 +324,8 @@ machine_config_check(MachineConfig *config, const ConfigEnv *env, GError **error
 				    config->chipset, config->n_cards, i + 1);
 			return FALSE;
 		}
-		if (!attachment_check(&config->cards[i], env, error)) {
+		if (!attachment_check(&config->cards[i], env, error) ||
+		    !card_check_speed_type(&config->cards[i], error)) {
 			g_prefix_error(error, "Card %u: ", i + 1);
 			return FALSE;
 		}
