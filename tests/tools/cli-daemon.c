@@ -188,6 +188,104 @@ test_modify(Home *home, gconstpointer data G_GNUC_UNUSED)
 	      "");
 }
 
+/* Kept and shown for the adapters that report it, in either spelling; refused for all others and
+ * where the adapter is the VMM's. */
+static void
+test_speed(Home *home, gconstpointer data G_GNUC_UNUSED)
+{
+	static const char *const wrong[] = { "82540EM", "82543GC", "82545EM", "virtio" };
+	guint i;
+
+	check(home, "createvm --name a --ostype DOS", 0, NULL, "");
+	check(home, "modifyvm a --nic1 null --nicspeed1 100000", 0, "", "");
+	check(home, "showvminfo a --machinereadable", 0, "nicspeed1=\"100000\"\n", "");
+	check(home, "showvminfo a", 0, "Type: Am79C973, Reported speed: 100 Mbps, ", "");
+	check(home, "modifyvm a --nic-type1 Am79C970A --nic-speed1 4294967295", 0, "", "");
+	check(home, "showvminfo a", 0, "Type: Am79C970A, Reported speed: 4294967 Mbps, ", "");
+	home_kill_daemon(home, SIGKILL);
+	check(home, "showvminfo a", 0, "Type: Am79C970A, Reported speed: 4294967 Mbps, ", "");
+	for (i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_autofree char *line = g_strdup_printf("modifyvm a --nic-type1 %s", wrong[i]);
+
+		check(home, line, 1, "", "Am79C970A and Am79C973 report a speed");
+	}
+	check(home, "modifyvm a --nic-speed1 10M", 1, "", "'10M'");
+	check(home, "startvm a", 1, "", "connector stream");
+	check(home, "modifyvm a --connector1 vfio-user", 0, "", "");
+	check(home, "startvm a", 0, "NIC 1: vfio-user on ", "");
+	check(home, "controlvm a poweroff", 0, "", "");
+	check(home, "modifyvm a --nic-speed1 0 --nic-type1 virtio", 0, "", "");
+	check(home, "showvminfo a", 0, "Type: virtio, Reported speed: 0 Mbps, ", "");
+}
+
+/* One of each family, of each architecture, and what only the long list has. */
+static void
+test_ostypes(Home *home, gconstpointer data G_GNUC_UNUSED)
+{
+#define OSTYPE(id, description, family, subtype, architecture, wide)                             \
+	"ID:               " id "\nDescription:      " description "\nFamily ID:        " family \
+	"\n" subtype "Architecture:     " architecture "\n64 bit:           " wide "\n"
+#define SUBTYPE(name) "OS Subtype:       " name "\n"
+	static const char *const types[] = {
+		OSTYPE("Other", "Other/Unknown", "Other\nFamily Desc:      Other", "", "x86",
+		       "false"),
+		OSTYPE("Windows10_64", "Windows 10 (64-bit)",
+		       "Windows\nFamily Desc:      Microsoft Windows", "", "x86", "true"),
+		OSTYPE("Debian12_arm64", "Debian 12 Bookworm (ARM 64-bit)",
+		       "Linux\nFamily Desc:      Linux", SUBTYPE("Debian"), "ARMv8", "true"),
+		OSTYPE("Xubuntu", "Xubuntu (32-bit)", "Linux\nFamily Desc:      Linux",
+		       SUBTYPE("Ubuntu"), "x86", "false"),
+		OSTYPE("NetBSD_64", "NetBSD (64-bit)", "BSD\nFamily Desc:      BSD",
+		       SUBTYPE("NetBSD"), "x86", "true"),
+		OSTYPE("Solaris11_64", "Oracle Solaris 11 (64-bit)",
+		       "Solaris\nFamily Desc:      Solaris", "", "x86", "true"),
+		OSTYPE("OS2Warp45", "OS/2 Warp 4.5", "OS2\nFamily Desc:      IBM OS/2", "", "x86",
+		       "false"),
+		OSTYPE("MacOS1013_64", "macOS 10.13 High Sierra (64-bit)",
+		       "MacOS\nFamily Desc:      Mac OS X", "", "x86", "true"),
+	};
+	guint i;
+
+	for (i = 0; i < G_N_ELEMENTS(types); i++) {
+		g_autofree char *end = g_strconcat(types[i], "\n", NULL);
+
+		check(home, "list ostypes", 0, end, "");
+		check(home, "list ostypes --long", 0, types[i], "");
+	}
+	check(home, "list ostypes --long", 0,
+	      "64 bit:           false\nDefault NIC:      Am79C973\n\nID:               Other_64\n",
+	      "");
+	check(home, "list ostypes -s", 0,
+	      "64 bit:           true\n\nID:               ArchLinux_arm64\n", "");
+}
+
+/* Every row of the table is in the list, whole: a row that cannot be read would be missing. */
+static void
+test_ostype_rows(Home *home, gconstpointer data G_GNUC_UNUSED)
+{
+	g_autofree char *table = NULL;
+	g_auto(GStrv) rows = NULL;
+	g_auto(Result) result = { 0 };
+	guint i, n = 0;
+
+	g_assert_true(g_file_get_contents(OSTYPES, &table, NULL, NULL));
+	cli(home, &result, "list --long ostypes");
+	rows = g_strsplit(table, "\n", -1);
+	for (i = 0; rows[i]; i++) {
+		g_auto(GStrv) fields = g_strsplit(rows[i], "\t", -1);
+		g_autofree char *head = NULL;
+
+		if (!*rows[i] || *rows[i] == '#')
+			continue;
+		g_assert_cmpuint(g_strv_length(fields), ==, 6);
+		head = g_strdup_printf("ID:               %s\nDescription:      %s\n", fields[0],
+				       fields[1]);
+		g_assert_nonnull(strstr(result.out, head));
+		n++;
+	}
+	g_assert_cmpuint(n, >, 200);
+}
+
 /* All of a command line or nothing of it. */
 static void
 test_atomic(Home *home, gconstpointer data G_GNUC_UNUSED)
@@ -460,6 +558,9 @@ main(int argc, char **argv)
 	ADD("/cli/start/two", test_two);
 	ADD("/cli/machine/life", test_life);
 	ADD("/cli/machine/modify", test_modify);
+	ADD("/cli/machine/speed", test_speed);
+	ADD("/cli/ostypes/format", test_ostypes);
+	ADD("/cli/ostypes/rows", test_ostype_rows);
 	ADD("/cli/machine/atomic", test_atomic);
 	ADD("/cli/machine/refusals", test_refusals);
 	ADD("/cli/machine/running", test_running);

@@ -290,12 +290,13 @@ print_card_lines(const CardInfo *card)
 	attachment = describe_attachment(card);
 	line = g_strdup_printf(
 		"MAC: %s, Attachment: %s, Cable connected: %s, Trace: %s (file: %s), "
-		"Type: %s, Reported speed: %d Mbps, Boot priority: %s, "
+		"Type: %s, Reported speed: %u Mbps, Boot priority: %s, "
 		"Promisc Policy: %s, Bandwidth group: %s",
 		setting(card, "mac-address"), attachment, setting(card, "cable-connected"),
 		setting(card, "nic-trace"), *file ? file : "none", setting(card, "nic-type"),
-		atoi(setting(card, "nic-speed")) / 1000, setting(card, "nic-boot-prio"),
-		setting(card, "nic-promisc"), *group ? group : "none");
+		(guint)(g_ascii_strtoull(setting(card, "nic-speed"), NULL, 10) / 1000),
+		setting(card, "nic-boot-prio"), setting(card, "nic-promisc"),
+		*group ? group : "none");
 	print_line(title, line);
 	if (strcmp(setting(card, "nic"), "nat") == 0)
 		print_nat_lines(card);
@@ -337,10 +338,11 @@ find_os_description(Cli *cli, const char *wanted)
 	g_autoptr(GVariantIter) iter = NULL;
 	const char *id, *description;
 
-	reply = cli_call_manager(cli, "ListOsTypes", NULL, "(a(sss))", NULL);
+	reply = cli_call_manager(cli, "ListOsTypes", NULL, "(a(sssssssb))", NULL);
 	if (reply)
-		g_variant_get(reply, "(a(sss))", &iter);
-	while (iter && g_variant_iter_next(iter, "(&s&s&s)", &id, &description, NULL)) {
+		g_variant_get(reply, "(a(sssssssb))", &iter);
+	while (iter && g_variant_iter_next(iter, "(&s&s&s&s&s&s&sb)", &id, &description, NULL, NULL,
+					   NULL, NULL, NULL, NULL)) {
 		if (strcmp(id, wanted) == 0)
 			return g_strdup(description);
 	}

@@ -115,32 +115,55 @@ list_dhcpservers(Cli *cli, const ListFlags *flags G_GNUC_UNUSED, GError **error)
 }
 
 static int
-compare_lines(gconstpointer a, gconstpointer b)
+compare_texts(gconstpointer a, gconstpointer b)
 {
 	return g_utf8_collate(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* VBoxManage's lines, wide as those of 7.1; the last one is ours. */
+static char *
+ostype_format(GVariant *type, gboolean detailed)
+{
+	const char *id, *description, *nic, *family, *family_description, *subtype, *architecture;
+	GString *text = g_string_new(NULL);
+	gboolean is_64bit;
+
+	g_variant_get(type, "(&s&s&s&s&s&s&sb)", &id, &description, &nic, &family,
+		      &family_description, &subtype, &architecture, &is_64bit);
+	g_string_append_printf(text, "ID:               %s\n", id);
+	g_string_append_printf(text, "Description:      %s\n", description);
+	g_string_append_printf(text, "Family ID:        %s\n", family);
+	g_string_append_printf(text, "Family Desc:      %s\n", family_description);
+	if (*subtype)
+		g_string_append_printf(text, "OS Subtype:       %s\n", subtype);
+	g_string_append_printf(text, "Architecture:     %s\n", architecture);
+	g_string_append_printf(text, "64 bit:           %s\n", is_64bit ? "true" : "false");
+	if (detailed)
+		g_string_append_printf(text, "Default NIC:      %s\n", nic);
+	return g_string_free(text, FALSE);
 }
 
 static gboolean
 list_ostypes(Cli *cli, const ListFlags *flags, GError **error)
 {
-	g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GVariant) reply = NULL;
-	g_autoptr(GVariantIter) iter = NULL;
-	const char *id, *description, *nic;
+	g_autoptr(GVariant) types = NULL;
 	guint i;
 
-	reply = cli_call_manager(cli, "ListOsTypes", NULL, "(a(sss))", error);
+	reply = cli_call_manager(cli, "ListOsTypes", NULL, "(a(sssssssb))", error);
 	if (!reply)
 		return FALSE;
-	g_variant_get(reply, "(a(sss))", &iter);
-	while (g_variant_iter_next(iter, "(&s&s&s)", &id, &description, &nic))
-		g_ptr_array_add(lines, g_strdup_printf("ID:          %s\nDescription: %s\n"
-						       "Default NIC: %s\n",
-						       id, description, nic));
+	types = g_variant_get_child_value(reply, 0);
+	for (i = 0; i < g_variant_n_children(types); i++) {
+		g_autoptr(GVariant) type = g_variant_get_child_value(types, i);
+
+		g_ptr_array_add(texts, ostype_format(type, flags->detailed));
+	}
 	if (flags->sorted)
-		g_ptr_array_sort(lines, compare_lines);
-	for (i = 0; i < lines->len; i++)
-		printf("%s\n", (const char *)lines->pdata[i]);
+		g_ptr_array_sort(texts, compare_texts);
+	for (i = 0; i < texts->len; i++)
+		printf("%s\n", (const char *)texts->pdata[i]);
 	return TRUE;
 }
 

@@ -280,14 +280,15 @@ manager_list_os_types(const BusCall *call, G_GNUC_UNUSED GError **error)
 	GVariantBuilder builder;
 	guint i;
 
-	g_variant_builder_init(&builder, G_VARIANT_TYPE("a(sss)"));
+	g_variant_builder_init(&builder, G_VARIANT_TYPE("a(sssssssb)"));
 	for (i = 0; i < ostypes_get_length(types); i++) {
 		const OsType *type = ostypes_get(types, i);
 
-		g_variant_builder_add(&builder, "(sss)", type->id, type->description,
-				      type->nic_type);
+		g_variant_builder_add(&builder, "(sssssssb)", type->id, type->description,
+				      type->nic_type, type->family, type->family_description,
+				      type->subtype, type->architecture, type->is_64bit);
 	}
-	return g_variant_new("(a(sss))", &builder);
+	return g_variant_new("(a(sssssssb))", &builder);
 }
 
 static GVariant *

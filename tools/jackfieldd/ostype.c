@@ -21,6 +21,9 @@ ostype_free(gpointer data)
 	g_free(type->id);
 	g_free(type->description);
 	g_free(type->nic_type);
+	g_free(type->family);
+	g_free(type->family_description);
+	g_free(type->subtype);
 	g_free(type);
 }
 
@@ -29,13 +32,20 @@ ostypes_parse_line(OsTypes *types, const char *line)
 {
 	g_auto(GStrv) fields = g_strsplit(line, "\t", -1);
 	OsType *type;
+	gboolean arm;
 
-	if (*line == '#' || g_strv_length(fields) != 3)
+	if (*line == '#' || g_strv_length(fields) != 6)
 		return;
 	type = g_new0(OsType, 1);
 	type->id = g_strdup(fields[0]);
 	type->description = g_strdup(fields[1]);
-	type->nic_type = g_strdup(fields[2]);
+	type->family = g_strdup(fields[2]);
+	type->family_description = g_strdup(fields[3]);
+	type->subtype = g_strdup(fields[4]);
+	type->nic_type = g_strdup(fields[5]);
+	arm = g_str_has_suffix(type->id, "_arm64");
+	type->architecture = arm ? "ARMv8" : "x86";
+	type->is_64bit = arm || g_str_has_suffix(type->id, "_64");
 	g_ptr_array_add(types->rows, type);
 }
 

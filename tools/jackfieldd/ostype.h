@@ -9,6 +9,11 @@ typedef struct OsType {
 	char *id;
 	char *description;
 	char *nic_type; /* what a new card gets */
+	char *family;
+	char *family_description;
+	char *subtype; /* "": the family has none */
+	const char *architecture;
+	gboolean is_64bit;
 } OsType;
 
 typedef struct OsTypes OsTypes;
