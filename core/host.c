@@ -136,6 +136,14 @@ host_post(JfInstance *pub, JfPostFunc func, gpointer data)
 	jf_worker_post(inst->worker, &inst->owner, func, data);
 }
 
+static void
+host_set_poll_budget(JfInstance *pub, guint64 ns)
+{
+	JfInstanceFull *inst = jf_instance_full(pub);
+
+	jf_worker_ask_poll_budget(inst->worker, &inst->owner, ns);
+}
+
 static gconstpointer
 host_query(JfInstance *pub, const char *iid)
 {
@@ -177,6 +185,7 @@ static const JfHost host = {
 	.poller_remove = jf_poller_remove,
 	.post = host_post,
 	.query = host_query,
+	.set_poll_budget = host_set_poll_budget,
 };
 
 const JfHost *

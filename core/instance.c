@@ -112,11 +112,12 @@ instance_deactivate(JfInstanceFull *inst, gboolean failed)
 	if (!inst->is_started)
 		return;
 	inst->is_started = FALSE;
-	if (!inst->pub.driver->stop)
-		return;
-	jf_owner_enter(&inst->owner);
-	inst->pub.driver->stop(&inst->pub);
-	jf_owner_leave(&inst->owner);
+	if (inst->pub.driver->stop) {
+		jf_owner_enter(&inst->owner);
+		inst->pub.driver->stop(&inst->pub);
+		jf_owner_leave(&inst->owner);
+	}
+	jf_worker_clear_poll_budget(inst->worker, &inst->owner);
 }
 
 static gboolean
@@ -129,6 +130,8 @@ instance_call_start(JfInstanceFull *inst, GError **error)
 	jf_owner_enter(&inst->owner);
 	ok = inst->pub.driver->start(&inst->pub, error);
 	jf_owner_leave(&inst->owner);
+	if (!ok)
+		jf_worker_clear_poll_budget(inst->worker, &inst->owner);
 	return instance_check(inst, "start", ok, error);
 }
 

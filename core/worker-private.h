@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 
+#define JF_POLL_BUDGET_MAX G_GUINT64_CONSTANT(1000000000)
+
 struct JfWorker {
 	JfContext *context;
 	gboolean threaded;
@@ -36,9 +38,19 @@ struct JfWorker {
 	gboolean polled; /* pollers found work in the last turn */
 	guint blind;     /* turns since the last look at the file descriptors */
 
-	guint64 poll_max; /* atomic, ns */
-	guint64 poll;     /* ns to go on polling after the last work, 0..poll_max */
+	guint64 poll_max; /* atomic, ns: where no owner asked for a budget */
+	JfItem *budgets;  /* that owners asked for */
+	guint64 asked;    /* the largest of them */
+	guint64 poll;     /* ns to go on polling after the last work, at most the budget */
 };
+
+/* Most ns that it polls. */
+static inline guint64
+jf_worker_get_poll_budget(JfWorker *worker)
+{
+	return worker->budgets ? worker->asked
+			       : __atomic_load_n(&worker->poll_max, __ATOMIC_RELAXED);
+}
 
 /* Runs what one event asks for, the timers that are due, all pollers. Each returns the work done. */
 guint jf_worker_run_watch(JfWorker *worker, JfItem *item, guint32 events);

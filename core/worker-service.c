@@ -32,6 +32,11 @@ struct JfPoller {
 	gpointer data;
 };
 
+struct JfBudget {
+	JfItem item; /* in the worker's list */
+	guint64 ns;
+};
+
 typedef struct Post {
 	JfJob job;
 	JfWorker *worker;
@@ -238,6 +243,37 @@ jf_worker_sweep(JfWorker *worker)
 	}
 }
 
+/* ---- Poll budgets ---- */
+
+static void
+worker_sum_budgets(JfWorker *worker)
+{
+	worker->asked = 0;
+	for (const JfItem *item = worker->budgets; item; item = item->next)
+		worker->asked = MAX(worker->asked, ((const JfBudget *)item)->ns);
+}
+
+void
+jf_worker_ask_poll_budget(JfWorker *worker, JfOwner *owner, guint64 ns)
+{
+	if (!owner->budget) {
+		owner->budget = g_new0(JfBudget, 1);
+		item_add(&worker->budgets, &owner->budget->item);
+	}
+	owner->budget->ns = MIN(ns, JF_POLL_BUDGET_MAX);
+	worker_sum_budgets(worker);
+}
+
+void
+jf_worker_clear_poll_budget(JfWorker *worker, JfOwner *owner)
+{
+	if (!owner->budget)
+		return;
+	item_remove(&owner->budget->item);
+	g_clear_pointer(&owner->budget, g_free);
+	worker_sum_budgets(worker);
+}
+
 /* ---- Posts ---- */
 
 static Post *
@@ -341,6 +377,7 @@ jf_worker_forget(JfWorker *worker, JfOwner *owner)
 		jf_watch_remove((JfWatch *)owner->watches);
 	while (owner->pollers)
 		jf_poller_remove((JfPoller *)owner->pollers);
+	jf_worker_clear_poll_budget(worker, owner);
 }
 
 void

@@ -239,7 +239,7 @@ worker_fall_asleep(JfWorker *worker)
 static void
 worker_adapt(JfWorker *worker, guint64 slept)
 {
-	guint64 max = __atomic_load_n(&worker->poll_max, __ATOMIC_RELAXED);
+	guint64 max = jf_worker_get_poll_budget(worker);
 
 	if (slept <= max)
 		worker->poll = MIN(max, MAX(2 * worker->poll, POLL_STEP));
@@ -251,7 +251,7 @@ worker_adapt(JfWorker *worker, guint64 slept)
 static guint64
 worker_get_patience(JfWorker *worker)
 {
-	guint64 poll = MIN(worker->poll, __atomic_load_n(&worker->poll_max, __ATOMIC_RELAXED));
+	guint64 poll = MIN(worker->poll, jf_worker_get_poll_budget(worker));
 
 	return poll ? jf_worker_now() + poll : 0;
 }
@@ -491,6 +491,5 @@ jf_worker_get_fd(JfWorker *worker)
 void
 jf_worker_set_poll_budget(JfWorker *worker, guint64 ns)
 {
-	__atomic_store_n(&worker->poll_max, MIN(ns, G_GUINT64_CONSTANT(1000000000)),
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(&worker->poll_max, MIN(ns, JF_POLL_BUDGET_MAX), __ATOMIC_RELAXED);
 }

@@ -26,11 +26,14 @@ typedef struct JfItem {
 	struct JfItem **link; /* what points here */
 } JfItem;
 
+typedef struct JfBudget JfBudget;
+
 /* What a worker runs callbacks for: an instance. Only touched on the worker but for `inst`. */
 typedef struct JfOwner {
 	JfInstance *inst;
 	gboolean in_callback; /* one of its callbacks is on the stack */
 	JfItem *timers, *watches, *pollers;
+	JfBudget *budget; /* NULL: it asked for none */
 } JfOwner;
 
 /* A job in a worker's queue. Jobs run in the order of queueing, one a time, at most once each. */
@@ -81,7 +84,10 @@ JfPoller *jf_worker_add_poller(JfWorker *worker, JfOwner *owner, JfPollFunc func
 void jf_poller_remove(JfPoller *poller);
 /* [any] */
 void jf_worker_post(JfWorker *worker, JfOwner *owner, JfPostFunc func, gpointer data);
-/* Removes every timer, watch, poller and job of `owner`. */
+/* The poll budget that `owner` asks for, until it is cleared. */
+void jf_worker_ask_poll_budget(JfWorker *worker, JfOwner *owner, guint64 ns);
+void jf_worker_clear_poll_budget(JfWorker *worker, JfOwner *owner);
+/* Removes every timer, watch, poller and job of `owner`, and its poll budget. */
 void jf_worker_forget(JfWorker *worker, JfOwner *owner);
 
 /* Nanoseconds of CLOCK_MONOTONIC. [any] */

@@ -264,6 +264,18 @@ host_post(JfInstance *inst, JfPostFunc func, gpointer data)
 	g_mutex_unlock(&h->lock);
 }
 
+static void
+host_set_poll_budget(JfInstance *inst, guint64 ns)
+{
+	JfHarness *h = harness_of(inst);
+
+	harness_check_thread(h, "set_poll_budget");
+	if (!__atomic_load_n(&h->started, __ATOMIC_ACQUIRE))
+		harness_violate(h, "set_poll_budget while stopped");
+	if (ns > 1000 * 1000 * 1000)
+		harness_violate(h, "set_poll_budget to more than 10^9 ns");
+}
+
 static gconstpointer
 host_query(JfInstance *inst, const char *iid)
 {
@@ -337,4 +349,5 @@ const JfHost harness_host = {
 	.poller_remove = host_poller_remove,
 	.post = host_post,
 	.query = host_query,
+	.set_poll_budget = host_set_poll_budget,
 };

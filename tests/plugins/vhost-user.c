@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "vhost-front.h"
+#include "worker-private.h"
 
 #define STEPS 19u
 #define FRAMES_MAX 256u
@@ -325,6 +326,50 @@ test_network(Fixture *f, gconstpointer data)
 	mtu = 65536;
 	g_assert_false(front_set_acked(front, FRONT_NET_SET_MTU, &mtu, sizeof mtu, -1));
 	check_alive(f, 0);
+}
+
+static void
+check_budget(Fixture *f, gint64 us)
+{
+	guint64 own = f->worker->poll_max;
+
+	g_assert_cmpuint(jf_worker_get_poll_budget(f->worker), ==,
+			 us < 0 ? own : (guint64)us * 1000);
+}
+
+static void
+set_poll(JfCard *card, const char *value, gboolean ok)
+{
+	g_autoptr(GError) error = NULL;
+
+	g_assert_cmpint(jf_card_set_property(card, "vhost-user", "poll", value, &error), ==, ok);
+	if (!ok)
+		g_assert_error(error, JF_ERROR, JF_ERROR_VALUE);
+}
+
+/* The worker polls as long as the most patient of its running cards wants. */
+static void
+test_poll(Fixture *f, gconstpointer data)
+{
+	(void)data;
+	jf_worker_set_poll_budget(f->worker, 123);
+	check_budget(f, 50);
+	set_poll(f->card[0], "0", TRUE);
+	check_budget(f, 50);
+	set_poll(f->card[1], "0", TRUE);
+	check_budget(f, 0);
+	set_poll(f->card[0], "1000000", TRUE);
+	check_budget(f, 1000000);
+	set_poll(f->card[0], "1000001", FALSE);
+	set_poll(f->card[1], "-1", FALSE);
+	check_budget(f, 1000000);
+	check_alive(f, 0);
+	jf_card_stop(f->card[0]);
+	check_budget(f, 0);
+	jf_card_stop(f->card[1]);
+	check_budget(f, -1);
+	g_assert_true(jf_card_start(f->card[0], NULL));
+	check_budget(f, 1000000);
 }
 
 /* A disabled transmit ring waits, and loses nothing. */
@@ -723,6 +768,7 @@ main(int argc, char **argv)
 	ADD("stop-and-go", test_stop_and_go, NULL);
 	ADD("slots", test_slots, NULL);
 	ADD("network", test_network, NULL);
+	ADD("poll", test_poll, NULL);
 	ADD("enable", test_enable, NULL);
 	ADD("log", test_log, NULL);
 	ADD("crash", test_crash, NULL);

@@ -623,6 +623,77 @@ test_adapt(Fixture *f, gconstpointer data)
 	}
 }
 
+typedef struct Ask {
+	Fixture *f;
+	JfOwner *owner;
+	gint64 ns; /* -1: no longer */
+	guint64 budget;
+} Ask;
+
+static void
+call_ask(gpointer data)
+{
+	Ask *ask = data;
+
+	if (ask->ns < 0)
+		jf_worker_clear_poll_budget(ask->f->worker, ask->owner);
+	else
+		jf_worker_ask_poll_budget(ask->f->worker, ask->owner, (guint64)ask->ns);
+	ask->budget = jf_worker_get_poll_budget(ask->f->worker);
+}
+
+/* The largest that is asked for, the worker's own where none is. */
+static void
+test_budget(Fixture *f, gconstpointer data)
+{
+	JfOwner other = { .inst = &f->inst };
+	const struct {
+		JfOwner *owner;
+		gint64 ns;
+		guint64 budget;
+	} steps[] = {
+		{ &f->owner, -1, 3 * MS },        { &f->owner, 0, 0 },
+		{ &other, 20 * MS, 20 * MS },     { &f->owner, 7 * MS, 20 * MS },
+		{ &other, 5 * MS, 7 * MS },       { &f->owner, -1, 5 * MS },
+		{ &f->owner, -1, 5 * MS },        { &other, 2000 * MS, 1000 * MS },
+		{ &f->owner, 1 * MS, 1000 * MS }, { &other, -1, 1 * MS },
+	};
+
+	(void)data;
+	jf_worker_set_poll_budget(f->worker, 3 * MS);
+	for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+		Ask ask = { f, steps[i].owner, steps[i].ns, 0 };
+
+		jf_worker_call(f->worker, call_ask, &ask);
+		g_assert_cmpuint(ask.budget, ==, steps[i].budget);
+	}
+	jf_worker_call(f->worker, forget, f);
+	g_assert_cmpuint(jf_worker_get_poll_budget(f->worker), ==, 3 * MS);
+}
+
+/* With a budget of an owner's the worker becomes as patient, and still sleeps when idle. */
+static void
+test_budget_idle(Fixture *f, gconstpointer data)
+{
+	Ask ask = { f, &f->owner, 20 * MS, 0 };
+	guint64 before;
+
+	(void)data;
+	patience = 0;
+	jf_worker_set_poll_budget(f->worker, 0);
+	jf_worker_call(f->worker, call_ask, &ask);
+	for (guint i = 0; patience < 15 * MS; i++) {
+		g_assert_cmpuint(i, <, 10000);
+		wait_asleep(f);
+		jf_worker_call(f->worker, read_patience, f);
+	}
+	wait_asleep(f);
+	before = worker_cpu_time(f);
+	g_usleep(50000);
+	g_assert_true(is_asleep(f));
+	g_assert_cmpuint(worker_cpu_time(f) - before, <, 2 * MS);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -647,6 +718,8 @@ main(int argc, char **argv)
 		{ "call", test_call, TRUE, TRUE },
 		{ "idle", test_idle, FALSE, TRUE },
 		{ "adapt", test_adapt, FALSE, TRUE },
+		{ "budget", test_budget, TRUE, TRUE },
+		{ "budget-idle", test_budget_idle, FALSE, TRUE },
 	};
 
 	g_test_init(&argc, &argv, NULL);

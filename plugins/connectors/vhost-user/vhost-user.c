@@ -40,6 +40,13 @@ static const JfPropSpec vhost_props[] = {
 	  .min = 68,
 	  .max = 65535,
 	  .blurb = "Largest MTU that the VMM may give its card." },
+	{ .name = "poll",
+	  .type = JF_PROP_INT,
+	  .flags = JF_PROP_LIVE,
+	  .def = "50",
+	  .max = 1000000,
+	  .blurb = "Most microseconds that the card's worker polls after the last work; it sleeps "
+		   "then." },
 	{ .name = NULL },
 };
 
@@ -120,9 +127,16 @@ vhost_finish(JfInstance *inst)
 	g_free(vh->path);
 }
 
+static void
+set_poll_budget(JfInstance *inst)
+{
+	inst->host->set_poll_budget(inst, (guint64)jf_property_int(inst, "poll") * 1000);
+}
+
 static gboolean
 vhost_start(JfInstance *inst, GError **error)
 {
+	set_poll_budget(inst);
 	return vh_link_start(inst->priv, error);
 }
 
@@ -130,6 +144,15 @@ static void
 vhost_stop(JfInstance *inst)
 {
 	vh_link_stop(inst->priv);
+}
+
+static gboolean
+vhost_changed(JfInstance *inst, const char *prop, GError **error)
+{
+	(void)error;
+	if (strcmp(prop, "poll") == 0)
+		set_poll_budget(inst);
+	return TRUE;
 }
 
 static const JfDriver vhost_driver = {
@@ -144,6 +167,7 @@ static const JfDriver vhost_driver = {
 	.finish = vhost_finish,
 	.start = vhost_start,
 	.stop = vhost_stop,
+	.changed = vhost_changed,
 };
 
 static const JfDriver *const vhost_drivers[] = { &vhost_driver, NULL };

@@ -154,6 +154,11 @@ struct JfHost {
 	/* An interface of the host for this instance, NULL where there is none: "jf.card/1",
 	 * "jf.service/1", "jf.switch/1", "jf.pci-host/1", "jf.device/1". Good for the instance's life. */
 	gconstpointer (*query)(JfInstance *inst, const char *iid);
+
+	/* Most ns, 0..10^9, that the worker polls after its last work before it sleeps; it adapts
+	 * itself below that. The largest of those that the worker's instances asked for holds, the
+	 * worker's own where none did. From start to stop, which takes it back. */
+	void (*set_poll_budget)(JfInstance *inst, guint64 ns);
 };
 
 /*

@@ -128,7 +128,8 @@ JF_EXPORT void jf_worker_free(JfWorker *worker);
 JF_EXPORT int jf_worker_get_fd(JfWorker *worker);
 /* Runs what is ready and returns; never blocks. Nested workers only. */
 JF_EXPORT void jf_worker_dispatch(JfWorker *worker);
-/* Most ns that an awake worker polls before it sleeps, 0..10^9; it adapts itself below that. */
+/* Most ns that an awake worker polls before it sleeps, 0..10^9; it adapts itself below that.
+ * What its started instances ask for (JfHost.set_poll_budget) goes before it. */
 JF_EXPORT void jf_worker_set_poll_budget(JfWorker *worker, guint64 ns);
 
 /* ---- Cards ---- */
