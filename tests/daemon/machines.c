@@ -106,6 +106,8 @@ static const struct {
 	{ "1 connector=steam", JF_ERROR_NOT_FOUND, "'stream'" },
 	{ "1 connector=stream\n1 connector-property=paht=/x", JF_ERROR_KEY, "'path'" },
 	{ "1 connector-property=path=/x", JF_ERROR_STATE, "connector first" },
+	{ "1 nic-type=virtio\n1 model-property=quues=2", JF_ERROR_KEY, "'queues'" },
+	{ "1 model-property=queues", JF_ERROR_VALUE, "NAME=VALUE" },
 	{ "1 nic=generic\n1 nic-property=sport=4444", JF_ERROR_STATE, "nic-generic-drv" },
 	{ "1 nic=generic\n1 nic-generic-drv=UDPTunnel\n1 nic-property=sprt=1", JF_ERROR_KEY,
 	  "'sport'" },

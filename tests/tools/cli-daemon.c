@@ -525,6 +525,7 @@ test_completion(Home *home, gconstpointer data G_GNUC_UNUSED)
 	check_completion(home, "modifyvm vm --connector1 ta", "[tap]");
 	check_completion(home, "modifyvm vm --connector1 tap --connector-property1 netn",
 			 "[netns=]");
+	check_completion(home, "modifyvm vm --nictype1 virtio --model-property1 queu", "[queues=]");
 	check_completion(home, "list runn", "[runningvms]");
 	check_completion(home, "modifyvm vm --ostype Debian_6", "[Debian_64]");
 	/* Tab never starts a daemon. */

@@ -165,6 +165,8 @@ test_options(void)
 		    "0:name=b 0:ostype=Debian_64 0:chipset=ich9");
 	check_parse(changes_parse_options, "--connector1 dgram --connector-property1 path=/x",
 		    "1:connector=dgram 1:connector-property=path=/x");
+	check_parse(changes_parse_options, "--nictype1 virtio --model-property1 queues=4",
+		    "1:nic-type=virtio 1:model-property=queues=4");
 }
 
 static void

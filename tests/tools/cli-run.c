@@ -91,6 +91,41 @@ test_rejoin(Home *home, gconstpointer data G_GNUC_UNUSED)
 	check(home, "list runningvms", 0, "", "");
 }
 
+/* As many queue pairs as the model has and the connector carries. */
+static void
+test_queues(Home *home, gconstpointer data G_GNUC_UNUSED)
+{
+#define MAC ",mac=08:00:27:a1:b2:c3"
+#define VHOST(queues, more) \
+	"chardev=jfvhost1" queues " -device virtio-net-pci,id=jfcard1,netdev=jf1" MAC more
+	static const struct {
+		const char *options, *args;
+	} cases[] = {
+		{ "--model-property1 queues=4", VHOST(",queues=4", ",mq=on,vectors=0") },
+		{ "--connector1 vhost-user --connector-property1 queues=3",
+		  VHOST(",queues=3", ",mq=on,vectors=0") },
+		{ "--connector1 auto", VHOST(",queues=3", ",mq=on,vectors=0") },
+		{ "--model-property1 queues=2", VHOST(",queues=2", ",mq=on,vectors=0") },
+		{ "--model-property1 queues=", VHOST("", ",vectors=0") },
+	};
+	g_autofree char *args = home_path(home, "args");
+	guint i;
+
+	make_machine(home);
+	check(home, "modifyvm m --model-property1 queues=17", 1, "", "16");
+	for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *change = g_strdup_printf("modifyvm m %s", cases[i].options);
+		g_autoptr(GSubprocess) run = NULL;
+
+		check(home, change, 0, "", "");
+		run = cli_start(home, "run m -- DIR/qemu-system-fake -m 64");
+		check_file_becomes(home, "args", cases[i].args);
+		check(home, "controlvm m poweroff", 0, "", "");
+		g_assert_cmpint(cli_wait(run), ==, 7);
+		g_assert_cmpint(g_unlink(args), ==, 0);
+	}
+}
+
 static void
 test_dgram(Home *home, gconstpointer data G_GNUC_UNUSED)
 {
@@ -293,6 +328,7 @@ main(int argc, char **argv)
 	}
 	ADD("/cli/run/fake-qemu", test_qemu);
 	ADD("/cli/run/rejoin", test_rejoin);
+	ADD("/cli/run/queues", test_queues);
 	ADD("/cli/run/dgram", test_dgram);
 	ADD("/cli/run/other", test_other);
 	ADD("/cli/run/signals", test_signals);

@@ -190,10 +190,11 @@ test_best(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 	g_assert_nonnull(strstr(fixture->notes->pdata[0], "efi-pcnet.rom"));
 }
 
-#define VHOST_USER(n, reconnect, more)                                                           \
-	" -chardev socket,id=jfvhost" n ",path=/run/a,,b-" n ".sock," reconnect                  \
-	" -netdev vhost-user,id=jf" n ",chardev=jfvhost" n " -device virtio-net-pci,id=jfcard" n \
-	",netdev=jf" n ",mac=08:00:27:00:00:0" n more
+#define VHOST_USER_N(n, reconnect, queues, more)                                \
+	" -chardev socket,id=jfvhost" n ",path=/run/a,,b-" n ".sock," reconnect \
+	" -netdev vhost-user,id=jf" n ",chardev=jfvhost" n queues               \
+	" -device virtio-net-pci,id=jfcard" n ",netdev=jf" n ",mac=08:00:27:00:00:0" n more
+#define VHOST_USER(n, reconnect, more) VHOST_USER_N(n, reconnect, "", more)
 
 /* A virtio card goes by vhost-user with every QEMU whose memory can be shared. */
 static void
@@ -208,6 +209,15 @@ test_vhost_user(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
 	check_line(fixture, VMM_ANY, "QEMU -m 1G",
 		   "QEMU -m 1G" MONITOR VHOST_USER("1", "reconnect-ms=200", "")
 			   MEMORY("1073741824"));
+	((VmmCard *)fixture->cards->pdata[0])->pairs = 4;
+	check_line(fixture, VMM_ANY, "QEMU -m 1G",
+		   "QEMU -m 1G" MONITOR VHOST_USER_N("1", "reconnect-ms=200", ",queues=4",
+						     ",mq=on,vectors=10") MEMORY("1073741824"));
+	write_qemu(fixture, "7.2.22", ALL_DEVICES);
+	check_line(fixture, VMM_ANY, "QEMU -m 1G",
+		   "QEMU -m 1G" MONITOR VHOST_USER_N("1", "reconnect=1", ",queues=4",
+						     ",mq=on,vectors=0") MEMORY("1073741824"));
+	write_qemu(fixture, "11.1.3", NEW_DEVICES);
 	fixture->wanted = "vhost-user";
 	add_card(fixture, 2, "82540EM", "auto");
 	check_refused(fixture, VMM_ANY, "QEMU", JF_ERROR, JF_ERROR_UNSUPPORTED,

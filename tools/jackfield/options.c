@@ -50,9 +50,10 @@ const Option options[] = {
 	{ "nat-alias-mode", "nataliasmode", .value = "default|[log],[proxyonly],[sameports]" },
 	{ "nat-localhostreachable", "natlocalhostreachable", ON_OFF },
 	{ "nat-forward-broadcast", ON_OFF },
-	/* Not VBoxManage's: how the virtual machine monitor reaches the card. */
+	/* Not VBoxManage's: how the virtual machine monitor reaches the card, and our own adapter. */
 	{ "connector", .value = "auto|vfio-user|stream|dgram|tap" },
 	{ "connector-property", .kind = OPTION_PAIR, .value = "NAME=VALUE" },
+	{ "model-property", .kind = OPTION_PAIR, .value = "NAME=VALUE" },
 	{ NULL },
 };
 /* clang-format on */

@@ -7,6 +7,26 @@
 
 #include "message.h"
 
+/* 0: not set. */
+static guint
+get_number(GVariant *settings, const char *name)
+{
+	const char *text = "";
+
+	g_variant_lookup(settings, name, "&s", &text);
+	return (guint)g_ascii_strtoull(text, NULL, 10);
+}
+
+/* As many as the model has, and the connector lets through. */
+static guint
+get_pairs(GVariant *settings)
+{
+	guint pairs = MAX(get_number(settings, "model-property/queues"), 1);
+	guint most = get_number(settings, "connector-property/queues");
+
+	return most ? MIN(pairs, most) : pairs;
+}
+
 static VmmCard *
 make_card(const char *machine, GVariant *properties)
 {
@@ -21,8 +41,10 @@ make_card(const char *machine, GVariant *properties)
 	g_variant_lookup(properties, "ConnectorAddress", "s", &card->address);
 	if (settings && g_variant_lookup(settings, "mac-address", "&s", &text))
 		card->mac = text_format_mac(text);
-	if (settings && g_variant_lookup(settings, "nic-boot-prio", "&s", &text))
-		card->boot_prio = (guint)g_ascii_strtoull(text, NULL, 10);
+	if (settings) {
+		card->boot_prio = get_number(settings, "nic-boot-prio");
+		card->pairs = get_pairs(settings);
+	}
 	if (settings)
 		g_variant_lookup(settings, "nic-type", "s", &card->nic_type);
 	card->has_rom = settings &&

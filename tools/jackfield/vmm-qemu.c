@@ -49,6 +49,17 @@ get_reconnect(guint version)
 }
 
 static char *
+make_vhost_netdev(const VmmCard *card)
+{
+	GString *text = g_string_new(NULL);
+
+	g_string_printf(text, "vhost-user,id=jf%u,chardev=jfvhost%u", card->slot, card->slot);
+	if (card->pairs > 1)
+		g_string_append_printf(text, ",queues=%u", card->pairs);
+	return g_string_free(text, FALSE);
+}
+
+static char *
 make_netdev(const VmmCard *card, const Qemu *qemu, GError **error)
 {
 	g_autofree char *path = qemu_quote_value(card->address);
@@ -62,8 +73,7 @@ make_netdev(const VmmCard *card, const Qemu *qemu, GError **error)
 		return NULL;
 	}
 	if (strcmp(card->connector, "vhost-user") == 0)
-		return g_strdup_printf("vhost-user,id=jf%u,chardev=jfvhost%u", card->slot,
-				       card->slot);
+		return make_vhost_netdev(card);
 	if (strcmp(card->connector, "stream") == 0)
 		return g_strdup_printf("stream,id=jf%u,server=off,addr.type=unix,addr.path=%s%s",
 				       card->slot, path, get_reconnect(qemu->version));
@@ -90,6 +100,19 @@ add_vhost_chardev(GPtrArray *args, const VmmCard *card, const Qemu *qemu)
 		 g_strdup_printf("socket,id=jfvhost%u,path=%s,%s", card->slot, path, reconnect));
 }
 
+/* What the guest's driver is to find of several queue pairs: a vector for each queue, one for control
+ * and one for the configuration. Before 8.0, MSI-X on such a card ends QEMU where it has no KVM. */
+static void
+add_vhost_queues(GString *device, const VmmCard *card, const Qemu *qemu)
+{
+	if (card->pairs > 1)
+		g_string_append(device, ",mq=on");
+	if (qemu->version < 800)
+		g_string_append(device, ",vectors=0");
+	else if (card->pairs > 1)
+		g_string_append_printf(device, ",vectors=%u", 2 * card->pairs + 2);
+}
+
 static gboolean
 add_netdev_card(GPtrArray *args, const VmmCard *card, const Qemu *qemu, GError **error)
 {
@@ -108,9 +131,7 @@ add_netdev_card(GPtrArray *args, const VmmCard *card, const Qemu *qemu, GError *
 		g_string_append_printf(text, ",bootindex=%u", card->boot_prio);
 	if (strcmp(card->connector, "vhost-user") == 0) {
 		add_vhost_chardev(args, card, qemu);
-		/* Before 8.0, MSI-X on such a card ends QEMU where it has no KVM. */
-		if (qemu->version < 800)
-			g_string_append(text, ",vectors=0");
+		add_vhost_queues(text, card, qemu);
 	}
 	add_pair(args, "-netdev", netdev);
 	add_pair(args, "-device", g_string_free(text, FALSE));

@@ -35,6 +35,7 @@ typedef struct VmmCard {
 	guint boot_prio; /* 0: last */
 	gboolean link;
 	gboolean has_rom; /* the connector brings its expansion ROM */
+	guint pairs;      /* queue pairs of our model that the connector carries; 0 is 1 */
 } VmmCard;
 
 void vmm_card_free(gpointer card);

@@ -86,11 +86,18 @@ settings_add_map(GVariantBuilder *builder, const BusObject *object, const CardKe
 	}
 }
 
+/* While the card runs, its connector is the one that was chosen. */
 static const char *
-settings_get_driver(const CardConfig *card, const CardKey *key)
+settings_get_driver(const BusObject *object, const CardKey *key)
 {
-	return key->entry_kind == JF_KIND_CONNECTOR ? card_config_get(card, "connector")
-						    : attachment_get_driver(card);
+	const CardConfig *card = object_get_card(object);
+	CardRun *run = object_get_run(object);
+
+	if (key->entry_kind == JF_KIND_MODEL)
+		return card_config_get(card, "nic-type");
+	if (key->entry_kind != JF_KIND_CONNECTOR)
+		return attachment_get_driver(card);
+	return run ? card_run_get_plan(run)->connector : card_config_get(card, "connector");
 }
 
 static void
@@ -107,8 +114,8 @@ settings_add(GVariantBuilder *builder, const BusObject *object, const CardKey *k
 		g_variant_builder_add(builder, "{ss}", key->name, value);
 	} else if (!key->entry_kind) {
 		settings_add_map(builder, object, key, NULL);
-	} else if (settings_get_driver(card, key)) {
-		settings_add_map(builder, object, key, settings_get_driver(card, key));
+	} else if (settings_get_driver(object, key)) {
+		settings_add_map(builder, object, key, settings_get_driver(object, key));
 	}
 }
 

@@ -417,6 +417,16 @@ card_set_connector_property(const CardKey *key, const ConfigEnv *env,
 	return FALSE;
 }
 
+gboolean
+card_set_model_property(const CardKey *key, const ConfigEnv *env,
+			G_GNUC_UNUSED MachineConfig *machine, CardConfig *card, const char *value,
+			GError **error)
+{
+	return check_equals(key, value, error) &&
+	       property_entry_set(env, card, key->name, key->entry_kind,
+				  card_config_get(card, "nic-type"), value, error);
+}
+
 static gboolean
 forward_is_free(const CardConfig *card, const Forward *forward, GError **error)
 {

@@ -41,6 +41,9 @@ gboolean card_set_property(const CardKey *key, const ConfigEnv *env, MachineConf
 gboolean card_set_connector_property(const CardKey *key, const ConfigEnv *env,
 				     MachineConfig *machine, CardConfig *card, const char *value,
 				     GError **error);
+/* Of the type that the card has now; those of other types stay. */
+gboolean card_set_model_property(const CardKey *key, const ConfigEnv *env, MachineConfig *machine,
+				 CardConfig *card, const char *value, GError **error);
 gboolean card_set_forward(const CardKey *key, const ConfigEnv *env, MachineConfig *machine,
 			  CardConfig *card, const char *value, GError **error);
 

@@ -118,14 +118,21 @@ plan_model(CardPlan *plan, const JfDriver *connector, const CardConfig *config,
 	   const ConfigEnv *env, GError **error)
 {
 	const char *id = card_config_get(config, "nic-type");
+	const JfDriver *model;
+	GPtrArray *strings;
 
 	if (!(connector->flags & JF_DRIVER_NEEDS_MODEL))
 		return TRUE;
-	if (!jf_context_find_driver(env->context, JF_KIND_MODEL, id, error)) {
+	model = jf_context_find_driver(env->context, JF_KIND_MODEL, id, error);
+	if (!model) {
 		g_prefix_error(error, "Connector %s needs a model: ", connector->id);
 		return FALSE;
 	}
 	plan->model = g_strdup(id);
+	strings = g_ptr_array_new();
+	property_entries_add(config, "model-property", model->id, strings);
+	g_ptr_array_add(strings, NULL);
+	plan->model_properties = (char **)g_ptr_array_free(strings, FALSE);
 	return TRUE;
 }
 
@@ -218,6 +225,7 @@ card_plan_free(CardPlan *plan)
 	g_free(plan->attachment);
 	g_strfreev(plan->attachment_properties);
 	g_free(plan->model);
+	g_strfreev(plan->model_properties);
 	g_free(plan->connector);
 	g_strfreev(plan->connector_properties);
 	g_free(plan->address);

@@ -26,6 +26,7 @@ typedef struct CardPlan {
 	char *attachment;
 	char **attachment_properties;
 	char *model; /* NULL: the VMM has its own */
+	char **model_properties;
 	char *connector;
 	char **connector_properties;
 	char *address;       /* socket of the connector; NULL: it has none */

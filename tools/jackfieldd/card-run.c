@@ -161,6 +161,7 @@ card_run_make(JfContext *context, JfWorker *worker, const CardPlace *place, cons
 		.connector = plan->connector,
 		.connector_properties = (const char *const *)plan->connector_properties,
 		.model = plan->model,
+		.model_properties = (const char *const *)plan->model_properties,
 		.attachment = plan->attachment,
 		.attachment_properties = (const char *const *)plan->attachment_properties,
 		.config_dir = place->config_dir,
