@@ -32,15 +32,18 @@ void
 qemu_init(Qemu *qemu, const char *program)
 {
 	g_autofree char *text = ask_qemu(program, "-version", NULL);
-	const char *number = text ? strstr(text, "version ") : NULL;
+	const char *number = text ? strstr(text, "QEMU emulator version ") : NULL;
 	g_autofree char *dirs = ask_qemu(program, "-L", "help");
 	guint major = 0, minor = 0;
 
 	qemu->version = 0;
 	qemu->devices = ask_qemu(program, "-device", "help");
 	qemu->dirs = dirs ? g_strsplit(dirs, "\n", -1) : NULL;
-	if (number && sscanf(number, "version %u.%u", &major, &minor) == 2)
+	if (number && sscanf(number, "QEMU emulator version %u.%u", &major, &minor) == 2)
 		qemu->version = major * 100u + minor;
+	/* A program around QEMU may answer nothing. */
+	if (qemu->devices && !*qemu->devices)
+		g_clear_pointer(&qemu->devices, g_free);
 }
 
 void
@@ -55,7 +58,7 @@ qemu_has_device(const Qemu *qemu, const char *device)
 {
 	g_autofree char *quoted = g_strdup_printf("\"%s\"", device);
 
-	return !qemu->devices || !*qemu->devices || strstr(qemu->devices, quoted) != NULL;
+	return !qemu->devices || strstr(qemu->devices, quoted) != NULL;
 }
 
 gboolean
