@@ -55,6 +55,8 @@ GVariant *cli_get_properties(Cli *cli, const char *path, const char *interface, 
 GVariant *cli_list_cards(Cli *cli, const char *machine, GError **error);
 /* The object path of card `slot` (from 1); the caller's. */
 char *cli_get_card_path(const char *machine, guint slot);
+/* A string of an a{sv}, "" where it is not there; good for ever. */
+const char *cli_get_text(GVariant *dict, const char *key);
 
 /* ---- verbs ---- */
 

@@ -310,3 +310,12 @@ cli_get_card_path(const char *machine, guint slot)
 
 	return g_strdup_printf("/org/jackfield/card/%s_%u", uuid, slot);
 }
+
+/* What a value that was looked up points at is not sure to outlive it. */
+const char *
+cli_get_text(GVariant *dict, const char *key)
+{
+	g_autoptr(GVariant) value = g_variant_lookup_value(dict, key, G_VARIANT_TYPE_STRING);
+
+	return value ? g_intern_string(g_variant_get_string(value, NULL)) : "";
+}

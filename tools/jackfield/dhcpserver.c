@@ -409,15 +409,6 @@ find_lease(Cli *cli, char **args, GError **error)
 
 /* ---- The list ---- */
 
-/* Good as long as the dictionary. */
-static const char *
-text_of(GVariant *dict, const char *key)
-{
-	g_autoptr(GVariant) value = g_variant_lookup_value(dict, key, G_VARIANT_TYPE_STRING);
-
-	return value ? g_variant_get_string(value, NULL) : "";
-}
-
 static void
 print_time(GVariant *scope, const char *key, const char *title)
 {
@@ -469,7 +460,7 @@ print_mask(GVariant *server, GVariant *scope)
 	if (g_variant_n_children(list))
 		g_variant_get_child(list, 0, "(yb&s)", &code, NULL, NULL);
 	if (code != 1)
-		printf("    %5u/legacy: %s\n", 1u, text_of(server, "Netmask"));
+		printf("    %5u/legacy: %s\n", 1u, cli_get_text(server, "Netmask"));
 }
 
 static void
@@ -502,7 +493,7 @@ print_group(GVariant *scope, gboolean first)
 {
 	if (first)
 		printf("Groups:\n");
-	printf("    Group:            %s\n", text_of(scope, "Scope") + strlen("group/"));
+	printf("    Group:            %s\n", cli_get_text(scope, "Scope") + strlen("group/"));
 	print_scope(scope);
 	print_options(scope);
 	print_conditions(scope);
@@ -512,20 +503,20 @@ print_group(GVariant *scope, gboolean first)
 static gboolean
 print_individual(GVariant *scope, gboolean first)
 {
-	const char *name = text_of(scope, "Scope");
+	const char *name = cli_get_text(scope, "Scope");
 	g_autofree char *mac = NULL;
 
 	if (first)
 		printf("Individual Configs:\n");
 	if (g_str_has_prefix(name, "vm/"))
-		printf("    VM NIC:           %s %s (%.36s)\n", text_of(scope, "Machine"),
+		printf("    VM NIC:           %s %s (%.36s)\n", cli_get_text(scope, "Machine"),
 		       strrchr(name, '/') + 1, name + strlen("vm/"));
 	else
 		printf("    MAC:              %s\n", mac = text_format_mac(name + strlen("mac/")));
 	print_scope(scope);
 	print_options(scope);
-	if (*text_of(scope, "FixedAddress"))
-		printf("    Fixed Address:    %s\n", text_of(scope, "FixedAddress"));
+	if (*cli_get_text(scope, "FixedAddress"))
+		printf("    Fixed Address:    %s\n", cli_get_text(scope, "FixedAddress"));
 	else
 		printf("    Fixed Address:    dynamic\n");
 	return TRUE;
@@ -543,8 +534,9 @@ print_server(GVariant *server)
 	g_variant_lookup(server, "Enabled", "b", &enabled);
 	printf("NetworkName:    %s\nDhcpd IP:       %s\nLowerIPAddress: %s\n"
 	       "UpperIPAddress: %s\nNetworkMask:    %s\nEnabled:        %s\n",
-	       text_of(server, "Network"), text_of(server, "ServerIp"), text_of(server, "LowerIp"),
-	       text_of(server, "UpperIp"), text_of(server, "Netmask"), enabled ? "Yes" : "No");
+	       cli_get_text(server, "Network"), cli_get_text(server, "ServerIp"),
+	       cli_get_text(server, "LowerIp"), cli_get_text(server, "UpperIp"),
+	       cli_get_text(server, "Netmask"), enabled ? "Yes" : "No");
 	printf("Global Configuration:\n");
 	print_scope(global);
 	print_mask(server, global);
@@ -552,7 +544,7 @@ print_server(GVariant *server)
 	for (i = 1; i < n; i++) {
 		g_autoptr(GVariant) scope = g_variant_get_child_value(scopes, i);
 
-		if (g_str_has_prefix(text_of(scope, "Scope"), "group/"))
+		if (g_str_has_prefix(cli_get_text(scope, "Scope"), "group/"))
 			groups = print_group(scope, !groups);
 	}
 	if (!groups)
@@ -560,7 +552,7 @@ print_server(GVariant *server)
 	for (i = 1; i < n; i++) {
 		g_autoptr(GVariant) scope = g_variant_get_child_value(scopes, i);
 
-		if (!g_str_has_prefix(text_of(scope, "Scope"), "group/"))
+		if (!g_str_has_prefix(cli_get_text(scope, "Scope"), "group/"))
 			individuals = print_individual(scope, !individuals);
 	}
 	if (!individuals)

@@ -157,23 +157,14 @@ yes_no(GVariant *net, const char *key)
 	return on ? "Yes" : "No";
 }
 
-/* Good as long as the dictionary. */
-static const char *
-text_of(GVariant *net, const char *key)
-{
-	g_autoptr(GVariant) value = g_variant_lookup_value(net, key, G_VARIANT_TYPE_STRING);
-
-	return value ? g_variant_get_string(value, NULL) : "";
-}
-
 static void
 print_fields(GVariant *net)
 {
 	printf("Name:         %s\nNetwork:      %s\nGateway:      %s\nDHCP Server:  %s\n"
 	       "IPv6:         %s\nIPv6 Prefix:  %s\nIPv6 Default: %s\n",
-	       text_of(net, "Name"), text_of(net, "Network"), text_of(net, "Gateway"),
-	       yes_no(net, "Dhcp"), yes_no(net, "Ipv6"), text_of(net, "Ipv6Prefix"),
-	       yes_no(net, "Ipv6Default"));
+	       cli_get_text(net, "Name"), cli_get_text(net, "Network"),
+	       cli_get_text(net, "Gateway"), yes_no(net, "Dhcp"), yes_no(net, "Ipv6"),
+	       cli_get_text(net, "Ipv6Prefix"), yes_no(net, "Ipv6Default"));
 }
 
 static void
@@ -215,7 +206,7 @@ print_networks(Cli *cli, const char *pattern, gboolean detailed, GError **error)
 	for (i = 0; list && i < g_variant_n_children(list); i++) {
 		g_autoptr(GVariant) net = g_variant_get_child_value(list, i);
 
-		if (pattern && !g_pattern_match_simple(pattern, text_of(net, "Name")))
+		if (pattern && !g_pattern_match_simple(pattern, cli_get_text(net, "Name")))
 			continue;
 		print_fields(net);
 		if (detailed)
