@@ -107,10 +107,11 @@ read_hex(const char *value)
 	for (gsize i = 0; len % 2 == 0 && i < len; i += 2) {
 		gint high = g_ascii_xdigit_value(value[i]);
 		gint low = g_ascii_xdigit_value(value[i + 1]);
-		guint8 byte = (guint8)(high << 4 | low);
+		guint8 byte;
 
 		if (high < 0 || low < 0)
 			break;
+		byte = (guint8)(high << 4 | low);
 		g_byte_array_append(bytes, &byte, 1);
 	}
 	if (bytes->len * 2 == len)
