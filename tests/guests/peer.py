@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """peer.py - what is at the other end for a guest: the test's own network stack, by a tap card on the
 guest's internal network, and servers on the loopback that NAT leads to."""
+import contextlib
 import hashlib
 import os
 import re
@@ -33,14 +34,14 @@ class Servers:
     def listen(self, serve):
         server = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
 
+        def one(line):
+            with line, contextlib.suppress(OSError):
+                serve(line)
+
+        # A guest that was reset leaves a connection behind that nobody ends.
         def loop():
             while True:
-                line, _ = server.accept()
-                try:
-                    serve(line)
-                except OSError:
-                    pass
-                line.close()
+                threading.Thread(target=one, args=server.accept()[:1], daemon=True).start()
 
         threading.Thread(target=loop, daemon=True).start()
         return server.getsockname()[1]
