@@ -127,7 +127,9 @@ def main():
     if not program:
         print("1..0 # SKIP no recent QEMU to be had")
         return 0
-    wanted = sys.argv[1:] or [*FAMILIES, "edk2"]
+    # Not virtio: the firmware finds no boot ROM at our virtio card by vfio-user. iPXE's virtio driver
+    # itself is tested in nat_boot.py.
+    wanted = sys.argv[1:] or ["Am79C970A", "82540EM", "edk2"]
     tap = kit.Tap()
     with kit.Lab() as lab:
         daemon = lab.daemon()
