@@ -48,6 +48,7 @@ class Diskless(kit.Guest):
                                         stdout=self.errors.open("wb"), stderr=subprocess.STDOUT,
                                         start_new_session=True)
         self.buffer = b""
+        self.pending = False
         self.agent = kit.wait_for(f"{name}'s serial line", lambda: self.connect(agent), 20)
 
 
@@ -62,14 +63,12 @@ class Boot:
         self.daemon = lab.daemon()
         self.n = 0
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        driver = "nat-engine" if "nat-engine" in self.daemon("drivers") else "nat"
         self.daemon("createvm", "--name", "net")
-        self.daemon("modifyvm", "net", "--nic1", "generic", "--nic-generic-drv1", driver,
-                    "--nic-boot-prio1", "1", "--nic-property1", f"tftp-prefix={self.tftp}")
+        self.daemon("modifyvm", "net", "--nic1", "nat", "--nic-boot-prio1", "1",
+                    "--nat-tftp-prefix1", self.tftp)
 
     def start(self, nic_type, boot_file, *more):
-        self.daemon("modifyvm", "net", "--nic-type1", nic_type, "--nic-property1",
-                    f"boot-file={boot_file}")
+        self.daemon("modifyvm", "net", "--nic-type1", nic_type, "--nat-tftp-file1", boot_file)
         self.n += 1
         guest = Diskless(self.daemon, self.lab.home, f"guest{self.n}", map(str, more))
         self.lab.callback(guest.kill)

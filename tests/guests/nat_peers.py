@@ -134,22 +134,17 @@ class Peers:
         self.tftp.mkdir()
         (self.tftp / "boot").write_bytes(os.urandom(3_000_000))
         (self.tftp / "text").write_text("one\ntwo\n" * 1000)
-        drivers = self.daemon("drivers")
-        driver = "nat-engine" if "nat-engine" in drivers else "nat"
         self.daemon("createvm", "--name", "web")
-        words = ["--nic1", "generic", "--nic-generic-drv1", driver, "--connector1", "tap"]
+        words = ["--nic1", "nat", "--connector1", "tap"]
         for value in ("ifname=jf0", f"netns={self.guest.path}"):
             words += ["--connector-property1", value]
-        words += ["--nic-property1", f"tftp-prefix={self.tftp}"]
+        words += ["--nat-tftp-prefix1", self.tftp]
         self.daemon("modifyvm", "web", *words)
         self.daemon("startvm", "web")
 
-    def set(self, *values):
-        """Other properties: the card is started anew."""
+    def set(self, *words):
+        """Other settings: the card is started anew."""
         self.daemon("controlvm", "web", "poweroff")
-        words = []
-        for value in values:
-            words += ["--nic-property1", value]
         self.daemon("modifyvm", "web", *words)
         self.daemon("startvm", "web")
 
@@ -317,25 +312,26 @@ class Peers:
             raise kit.Failed(out)
 
     def test_dns_host_resolver(self):
-        self.set("dns-host-resolver=on", "dns-mappings=*.mapped.test|one=10.0.2.2")
+        self.set("--nat-dns-host-resolver1", "on", "--nic-property1",
+                 "dns-mappings=*.mapped.test|one=10.0.2.2")
         self.test_udhcpc()
         for name, wanted in (("a.mapped.test", "10.0.2.2"), ("one", "10.0.2.2"),
                              ("localhost", "127.0.0.1"), (NAME, "192.0.2.80")):
             got = self.guest.dns("10.0.2.3", name, "1", "")
             if got[:3] != (0, 1, socket.inet_aton(wanted)):
                 raise kit.Failed(f"{name}: {got}")
-        self.set("dns-host-resolver=", "dns-mappings=")
+        self.set("--nat-dns-host-resolver1", "off", "--nic-property1", "dns-mappings=")
 
     def test_dns_direct(self):
         """Without the proxy guests are told the host's resolvers, but no loopback address."""
         self.resolv.write_text("nameserver 127.0.0.1\nnameserver 192.0.2.53\n")
-        self.set("dns-proxy=off")
+        self.set("--nat-dns-proxy1", "off")
         self.clear()
         self.guest("busybox", "udhcpc", "-i", "jf0", "-n", "-q", "-f", "-s", self.script,
                    env={"LEASE_FILE": str(self.lease)})
         self.noted("dns=192.0.2.53\n")
         self.resolv.write_text("nameserver 127.0.0.1\nsearch jackfield.test\n")
-        self.set("dns-proxy=")
+        self.set("--nat-dns-proxy1", "on")
 
     # ---- TFTP ----
 
