@@ -69,12 +69,15 @@ class Card:
         self.guest.poll(f"carrier {value} at {name}", f"cat /sys/class/net/{name}/carrier",
                         f"^{value}", seconds)
 
-    def watch(self, send):
-        """What reaches the guest's stack of the frames that `send` sends."""
-        self.guest.send(f"/bin/watch-frames {self.lan}")
+    def watch(self, send, *others):
+        """What reaches the guest's stack of the frames that `send` sends, by the peer and `others`.
+        Each sends an end of its own: a switch keeps the order of one sender, not that of several."""
+        senders = (self.peer, *others)
+        self.guest.send(f"/bin/watch-frames {self.lan} {len(senders)}")
         self.guest.expect(rb"watching\r?\n", 10)
         send()
-        self.peer.frame("ff:ff:ff:ff:ff:ff", "end")
+        for sender in senders:
+            sender.frame("ff:ff:ff:ff:ff:ff", "end")
         out, status = self.guest.finish(40)
         kit.require(status == 0, f"watch-frames ended with {status}")
         return out.split("\n")[:-1]
@@ -183,7 +186,7 @@ def promiscuous(card):
 
     def expect(policy, wanted):
         card.daemon("controlvm", card.machine, "nicpromisc2", policy)
-        got = [line.split()[-1] for line in card.watch(send)]
+        got = [line.split()[-1] for line in card.watch(send, card.other)]
         kit.require(sorted(got) == sorted(wanted), f"{policy}: {got}, not {wanted}")
 
     card.peer.frame("ff:ff:ff:ff:ff:ff", "here")

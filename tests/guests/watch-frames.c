@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * watch-frames.c - watch-frames INTERFACE: in a guest, says which test frames reach the host's stack.
+ * watch-frames.c - watch-frames INTERFACE ENDS: in a guest, says which test frames reach its stack.
  *
- * A test frame has EtherType 0x88B5 (IEEE 802, local experiments) and a word of text; "end" ends the
- * program. A line for each: destination, VLAN id or -, word. Nothing is asked of the interface: what
- * its own filters let through is what counts.
+ * A test frame has EtherType 0x88B5 (IEEE 802, local experiments) and a word of text; that many of
+ * "end", one of each sender, end the program. A line for each: destination, VLAN id or -, word. Nothing
+ * is asked of the interface: what its own filters let through is what counts.
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -12,6 +12,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -50,7 +51,7 @@ find_vlan(struct msghdr *message)
 	return -1;
 }
 
-/* Returns 0 at the end. */
+/* Returns 0 at an end. */
 static int
 show_frame(const unsigned char *frame, size_t len, int vlan)
 {
@@ -76,10 +77,11 @@ main(int argc, char **argv)
 {
 	unsigned char frame[65536], control[256];
 	struct iovec iov = { frame, sizeof frame };
-	int fd = argc == 2 ? open_socket(argv[1]) : -1;
+	int fd = argc == 3 ? open_socket(argv[1]) : -1;
+	int ends = fd >= 0 ? atoi(argv[2]) : 0;
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 
-	if (fd < 0)
+	if (ends < 1)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("watching\n");
@@ -90,7 +92,7 @@ main(int argc, char **argv)
 					  .msg_controllen = sizeof control };
 		ssize_t len = recvmsg(fd, &message, 0);
 
-		if (len >= 0 && !show_frame(frame, (size_t)len, find_vlan(&message)))
+		if (len >= 0 && !show_frame(frame, (size_t)len, find_vlan(&message)) && --ends == 0)
 			return 0;
 	}
 	return 1;
