@@ -98,7 +98,8 @@ queue_set_up(VnQueue *q, const JfVirtioRing *at)
 	q->desc = at->desc;
 	q->driver = at->driver;
 	q->device = at->device;
-	q->mark = at->mark;
+	/* The entries of a split receive ring stay until all are given back at once: nothing to note. */
+	q->mark = q->is_rx && !packed ? NULL : at->mark;
 	q->avail = packed ? at->avail & 0x7fff : at->avail;
 	q->used = packed ? at->used & 0x7fff : at->used;
 	q->avail_wrap = at->avail >> 15;

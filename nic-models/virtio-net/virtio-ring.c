@@ -349,7 +349,7 @@ vn_ring_intend(VnQueue *q, const VnUsed *used, guint n, gboolean read_only)
 	JfVirtioUsed *to;
 	guint count = 0;
 
-	if (vn_likely(!q->mark))
+	if (!q->mark)
 		return;
 	to = q->mark->used;
 	if (uses_one(q, read_only)) {
@@ -370,6 +370,6 @@ vn_ring_intend(VnQueue *q, const VnUsed *used, guint n, gboolean read_only)
 void
 vn_ring_done(VnQueue *q)
 {
-	if (vn_unlikely(q->mark != NULL))
+	if (q->mark)
 		mark_store(q, 0);
 }

@@ -202,16 +202,13 @@ rx_copy_all(VnQueue *q, VnRing *ring, const RxBatch *batch)
 	}
 }
 
-/* Nothing of the frames of a packed ring would be left to try again once their entries are gone; the
- * entries of a split one stay until all are given back at once. */
 static void
 rx_flush(VnQueue *q, VnRing *ring, RxBatch *batch)
 {
 	if (batch->n == 0)
 		return;
 	rx_copy_all(q, ring, batch);
-	if (q->packed)
-		vn_ring_intend(q, batch->used, batch->n_used, FALSE);
+	vn_ring_intend(q, batch->used, batch->n_used, FALSE);
 	if (vn_ring_use(q, ring, batch->used, batch->n_used, FALSE))
 		vn_queue_signal(q);
 	vn_ring_done(q);

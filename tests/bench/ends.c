@@ -4,11 +4,16 @@
  *
  * With `size` it sends whenever the card takes some. Frames are UDP over IPv4 in `flows` flows, each
  * numbered for itself; with `check` the rest of a frame follows from its number, and a frame that
- * comes in must be whole and later than the one before it in its flow; gaps are counted behind the first. Without `check` the same 64
- * frames are sent over and over, which costs next to nothing.
+ * comes in must be whole and later than the one before it in its flow; gaps are counted behind the
+ * first. `seen` keeps in a file what came in last, so that a frame which comes again after this
+ * process was killed is found out too. Without `check` the same 64 frames are sent over and over,
+ * which costs next to nothing.
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "jackfield/driver.h"
 #include "jackfield/util.h"
@@ -36,7 +41,7 @@ typedef struct End {
 	struct iovec pieces[JF_BATCH_MAX];
 	JfFrame frames[JF_BATCH_MAX];
 
-	gint64 seen[FLOWS_MAX]; /* atomic: the last number; -1: none */
+	guint64 *seen; /* FLOWS_MAX, atomic: the last number; 0: none */
 	guint64 *received, *lost, *disorder, *damaged;
 } End;
 
@@ -66,6 +71,9 @@ static const JfPropSpec end_props[] = {
 	  .type = JF_PROP_BOOL,
 	  .def = "off",
 	  .blurb = "Number the frames, and look at those that come in." },
+	{ .name = "seen",
+	  .type = JF_PROP_PATH,
+	  .blurb = "File that remembers the last number of each flow that came in." },
 	{ .name = "to", .type = JF_PROP_MAC, .def = "020000000001", .blurb = "Where frames go." },
 	{ .name = NULL },
 };
@@ -184,7 +192,7 @@ static void
 look_at(End *end, const JfFrame *frame, guint8 *copy)
 {
 	Numbers numbers;
-	gint64 before;
+	guint64 before;
 
 	if (frame->len < LEN_MIN || frame->len > LEN_MAX ||
 	    !jf_frame_copy(frame, 0, copy, frame->len))
@@ -195,12 +203,11 @@ look_at(End *end, const JfFrame *frame, guint8 *copy)
 		jf_count(end->damaged, 1);
 		return;
 	}
-	before = __atomic_exchange_n(&end->seen[numbers.flow], (gint64)numbers.seq,
-				     __ATOMIC_RELAXED);
-	if ((gint64)numbers.seq <= before)
+	before = __atomic_exchange_n(&end->seen[numbers.flow], numbers.seq, __ATOMIC_RELAXED);
+	if (numbers.seq <= before)
 		jf_count(end->disorder, 1);
-	else if (before >= 0)
-		jf_count(end->lost, numbers.seq - (guint64)before - 1);
+	else if (before > 0)
+		jf_count(end->lost, numbers.seq - before - 1);
 }
 
 static guint
@@ -218,13 +225,36 @@ end_input(JfInstance *inst, guint port, const JfFrame *frames, guint n)
 
 /* ---- Life ---- */
 
+/* Shared memory of a file, or of nobody else's. */
+static gboolean
+seen_open(End *end, GError **error)
+{
+	const JfValue *path = end->inst->host->property(end->inst, "seen");
+	const gsize size = FLOWS_MAX * sizeof *end->seen;
+	int fd = path->is_set ? open(jf_property_string(end->inst, "seen"),
+				     O_RDWR | O_CREAT | O_CLOEXEC, 0600)
+			      : -1;
+	gboolean ok = !path->is_set || (fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	gpointer base = MAP_FAILED;
+
+	if (ok)
+		base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	if (base == MAP_FAILED)
+		g_set_error(error, JF_ERROR, JF_ERROR_NOT_FOUND, "no memory for what was seen");
+	else
+		end->seen = base;
+	return base != MAP_FAILED;
+}
+
 static gboolean
 end_init(JfInstance *inst, GError **error)
 {
 	End *end = inst->priv;
 	const JfValue *max = inst->host->property(inst, "size-max");
 
-	(void)error;
 	end->inst = inst;
 	end->size = (guint)jf_property_int(inst, "size");
 	end->size_max = max->is_set ? MAX((guint)max->v.integer, end->size) : end->size;
@@ -233,24 +263,26 @@ end_init(JfInstance *inst, GError **error)
 	if (end->left == 0)
 		end->left = G_MAXUINT64;
 	end->check = jf_property_bool(inst, "check");
-	for (guint i = 0; i < FLOWS_MAX; i++) {
-		end->seen[i] = -1;
-		/* Ahead of what one before this may still have on its way. */
+	/* Ahead of what one before this may still have on its way. */
+	for (guint i = 0; i < FLOWS_MAX; i++)
 		end->next[i] = inst->host->now(inst, JF_CLOCK_REALTIME) / 16;
-	}
 	if (end->size)
 		end->bytes = g_malloc(JF_BATCH_MAX * (gsize)end->size_max);
 	end->received = inst->host->counter(inst, "received");
 	end->lost = inst->host->counter(inst, "lost");
 	end->disorder = inst->host->counter(inst, "disorder");
 	end->damaged = inst->host->counter(inst, "damaged");
-	return TRUE;
+	return seen_open(end, error);
 }
 
 static void
 end_finish(JfInstance *inst)
 {
-	g_free(((End *)inst->priv)->bytes);
+	End *end = inst->priv;
+
+	if (end->seen)
+		munmap(end->seen, FLOWS_MAX * sizeof *end->seen);
+	g_free(end->bytes);
 }
 
 static gboolean

@@ -309,6 +309,14 @@ front_give(Front *front, guint first, guint n)
 }
 
 void
+front_rewind(Front *front, guint queue, guint16 index)
+{
+	Avail *avail = (Avail *)(front->memory + FRONT_AVAIL(queue));
+
+	avail->idx = index;
+}
+
+void
 front_kick(Front *front, guint queue)
 {
 	g_assert_cmpint(eventfd_write(front->kick[queue], 1), ==, 0);

@@ -103,6 +103,8 @@ guint32 front_stop_ring(Front *front, guint queue);
 void front_transmit(Front *front, guint i, gconstpointer frame, guint len);
 /* Gives n receive buffers of 2 KiB, from buffer `first` on. */
 void front_give(Front *front, guint first, guint n);
+/* Takes back what was made available from entry `index` on. */
+void front_rewind(Front *front, guint queue, guint16 index);
 void front_kick(Front *front, guint queue);
 guint16 front_used_index(const Front *front, guint queue);
 /* Waits until the queue's used index is `index`. */

@@ -298,6 +298,7 @@ gboolean
 vh_link_start(Vhost *vh, GError **error)
 {
 	vh->retry = vh->host->timer_add(vh->inst, retry_due, NULL);
+	vh_record_open(vh);
 	if (vh->connects)
 		link_connect(vh);
 	else if (!link_listen(vh, error))
@@ -312,6 +313,7 @@ vh_link_stop(Vhost *vh)
 		link_drop(vh);
 	g_clear_pointer(&vh->listener_watch, vh->host->watch_remove);
 	g_clear_pointer(&vh->retry, vh->host->timer_remove);
+	vh_record_close(vh);
 	jf_socket_unlink(&vh->file);
 	if (vh->listener >= 0)
 		close(vh->listener);

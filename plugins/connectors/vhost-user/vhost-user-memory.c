@@ -128,13 +128,18 @@ vh_memory_add(Vhost *vh, const VhRegionWire *wire, int fd, GError **error)
 		.size = wire->size,
 		.release = memory_release,
 	};
-	VhRegion region = { wire->address, wire->size, wire->user, NULL };
+	VhRegion region = { wire->address, wire->size, wire->user, NULL, 0, 0 };
+	struct stat st;
 
 	if (region_find(vh, wire) >= 0)
 		return TRUE;
 	if (!region_check(vh, wire, error) ||
 	    !vh_map(&mapping, fd, wire->offset, wire->size, error))
 		return FALSE;
+	if (fstat(fd, &st) == 0) {
+		region.dev = st.st_dev;
+		region.ino = st.st_ino;
+	}
 	region.base = memory.base = mapping.data;
 	memory.data = g_memdup2(&mapping, sizeof mapping);
 	if (!vh->api->add_memory(vh->device, &memory, error)) {

@@ -182,6 +182,8 @@ reset_device(Vhost *vh, VhMessage *m, GError **error)
 {
 	(void)m;
 	(void)error;
+	for (guint i = 0; i < vh->n_rings; i++)
+		vh_ring_end(&vh->rings[i]);
 	vh_rings_reset(vh);
 	vh->status = 0;
 	return TRUE;
@@ -193,7 +195,7 @@ set_status(Vhost *vh, VhMessage *m, GError **error)
 	(void)error;
 	if (body_u64(m) == 0) {
 		for (guint i = 0; i < vh->n_rings; i++)
-			vh_ring_stop(&vh->rings[i]);
+			vh_ring_end(&vh->rings[i]);
 	}
 	vh->status = (guint8)body_u64(m);
 	return TRUE;
@@ -374,7 +376,7 @@ get_vring_base(Vhost *vh, VhMessage *m, GError **error)
 	ring = find_ring(vh, state.index, error);
 	if (!ring)
 		return FALSE;
-	vh_ring_stop(ring);
+	vh_ring_end(ring);
 	state.num = ring->avail;
 	if (vh->features & VH_F_RING_PACKED)
 		state.num |= (guint32)ring->used << 16;

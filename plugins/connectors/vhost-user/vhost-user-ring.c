@@ -322,7 +322,7 @@ vh_ring_pause(VhRing *ring)
 		ring->avail = call.at.avail;
 		ring->used = call.at.used;
 	}
-	vh_track_end(ring);
+	vh_track_pause(ring);
 	ring->started = FALSE;
 }
 
@@ -333,6 +333,13 @@ vh_ring_stop(VhRing *ring)
 	ring->kicked = FALSE;
 	kick_close(ring);
 	poller_update(ring->vh);
+}
+
+void
+vh_ring_end(VhRing *ring)
+{
+	vh_ring_stop(ring);
+	vh_track_end(ring);
 }
 
 gboolean

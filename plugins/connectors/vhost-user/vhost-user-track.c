@@ -12,8 +12,14 @@
  *	  its end
  *	- packed: a descriptor that is still available has not been used up
  *
+ * A record counts from the start of the ring that it names until the front end stops that ring; so it
+ * also says where a ring goes on that we have stopped. It is the front end's (INFLIGHT_SHMFD) or, for
+ * one that keeps none, our own file (vhost-user-record.c), which counts only for the very memory that
+ * the ring lay in. Who has set the ring up anew meanwhile shows in the ring: no entry of it was used
+ * yet, or the buffers are not those of the record.
+ *
  * Without a record a split ring goes on at its used index, and a packed one where the front end
- * says. A record counts only between start and stop of the ring that it names.
+ * says.
  */
 #include "vhost-user.h"
 
@@ -29,6 +35,11 @@ typedef struct PackedDesc {
 	guint32 len;
 	guint16 id, flags;
 } PackedDesc;
+
+typedef struct AvailRing {
+	guint16 flags, idx;
+	guint16 ring[];
+} AvailRing;
 
 typedef struct UsedElem {
 	guint32 id, len;
@@ -54,6 +65,27 @@ ring_memory(const VhRing *ring, guint64 user, guint64 len)
 	return region ? region->base + (user - region->user) : NULL;
 }
 
+static VhTrack *
+track_find(const VhRing *ring)
+{
+	const Vhost *vh = ring->vh;
+
+	if (vh->inflight.data)
+		return ring->index < vh->n_inflight ? (VhTrack *)vh->inflight.data + ring->index
+						    : NULL;
+	return vh->record.data ? (VhTrack *)vh->record.data + ring->index : NULL;
+}
+
+/* Of a record of our own: the memory is still the same. */
+static gboolean
+track_is_of_memory(const VhRing *ring)
+{
+	const VhRegion *region = vh_memory_find(ring->vh, ring->desc, 1);
+
+	return ring->vh->inflight.data ||
+	       (region && region->dev == ring->track->dev && region->ino == ring->track->ino);
+}
+
 /* The record, if it is this ring's. Its numbers are the front end's to forge: the copy is checked. */
 static gboolean
 track_read(const VhRing *ring, JfVirtioMark *mark, guint *n)
@@ -63,11 +95,26 @@ track_read(const VhRing *ring, JfVirtioMark *mark, guint *n)
 	if (!track || __atomic_load_n(&track->active, __ATOMIC_ACQUIRE) != 1 ||
 	    track->size != ring->size || track->desc != ring->desc ||
 	    track->driver != ring->driver || track->device != ring->device ||
-	    track->features != ring->vh->features)
+	    track->features != ring->vh->features || !track_is_of_memory(ring))
 		return FALSE;
 	*mark = track->mark;
 	*n = (guint)(mark->state >> 32) & G_MAXUINT16;
 	return *n <= G_N_ELEMENTS(mark->used) && *n <= ring->size;
+}
+
+/* Whether the buffers of the record are the next ones that the driver made available. */
+static gboolean
+split_has(const VhRing *ring, guint16 at, const JfVirtioMark *mark, guint n)
+{
+	const AvailRing *avail = ring_memory(ring, ring->driver, 4 + 2ull * ring->size);
+
+	if (!avail || (guint16)(__atomic_load_n(&avail->idx, __ATOMIC_ACQUIRE) - at) < n)
+		return FALSE;
+	for (guint i = 0; i < n; i++) {
+		if (avail->ring[(at + i) & (ring->size - 1)] != mark->used[i].id)
+			return FALSE;
+	}
+	return TRUE;
 }
 
 static void
@@ -81,12 +128,13 @@ resume_split(VhRing *ring)
 	if (!used)
 		return;
 	at = __atomic_load_n(&used->idx, __ATOMIC_ACQUIRE);
-	if (track_read(ring, &mark, &n) && n > 0 && at == (guint16)(mark.state >> 16)) {
+	if (track_read(ring, &mark, &n) && n > 0 && at == (guint16)(mark.state >> 16) &&
+	    split_has(ring, at, &mark, n)) {
 		for (guint i = 0; i < n; i++) {
 			UsedElem elem = { mark.used[i].id, mark.used[i].len };
 
 			used->ring[at & (ring->size - 1)] = elem;
-			at = (guint16)(at + mark.used[i].count);
+			at++;
 		}
 		__atomic_store_n(&used->idx, at, __ATOMIC_RELEASE);
 	}
@@ -117,6 +165,31 @@ packed_use(PackedDesc *desc, const JfVirtioUsed *used, gboolean wrap)
 	__atomic_store_n(&desc->flags, flags, __ATOMIC_RELEASE);
 }
 
+/* Not one entry has been used up. */
+static gboolean
+packed_is_new(const PackedDesc *desc, guint32 size)
+{
+	for (guint32 i = 0; i < size; i++) {
+		if (__atomic_load_n(&desc[i].flags, __ATOMIC_RELAXED) & DESC_USED)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Whether the ring may be where the record says. */
+static gboolean
+packed_has(const VhRing *ring, const PackedDesc *desc, guint16 at, guint n)
+{
+	guint16 index = at & (WRAP - 1), flags;
+
+	if (index >= ring->size)
+		return FALSE;
+	if (packed_is_new(desc, ring->size) && (n == 0 || at != WRAP))
+		return FALSE;
+	flags = __atomic_load_n(&desc[index].flags, __ATOMIC_ACQUIRE);
+	return n == 0 || ((flags & DESC_AVAIL) != 0) == ((at & WRAP) != 0);
+}
+
 static void
 resume_packed(VhRing *ring)
 {
@@ -128,6 +201,8 @@ resume_packed(VhRing *ring)
 	if (!desc || !track_read(ring, &mark, &n))
 		return;
 	at = (guint16)(mark.state >> 16);
+	if (!packed_has(ring, desc, at, n))
+		return;
 	for (guint i = 0; i < n && (at & (WRAP - 1)) < ring->size; i++) {
 		packed_use(&desc[at & (WRAP - 1)], &mark.used[i], (at & WRAP) != 0);
 		at = packed_step(at, MIN(mark.used[i].count, ring->size), ring->size);
@@ -138,20 +213,25 @@ resume_packed(VhRing *ring)
 void
 vh_track_resume(VhRing *ring)
 {
-	Vhost *vh = ring->vh;
-
-	ring->track = vh->inflight.data && ring->index < vh->n_inflight
-			      ? (VhTrack *)vh->inflight.data + ring->index
-			      : NULL;
-	if (vh->features & VH_F_RING_PACKED)
+	ring->track = track_find(ring);
+	if (ring->vh->features & VH_F_RING_PACKED)
 		resume_packed(ring);
 	else
 		resume_split(ring);
 }
 
+static void
+track_set_place(VhRing *ring)
+{
+	guint64 state = (guint64)ring->used << 16 | ring->avail;
+
+	__atomic_store_n(&ring->track->mark.state, state, __ATOMIC_RELEASE);
+}
+
 void
 vh_track_begin(VhRing *ring)
 {
+	const VhRegion *region = vh_memory_find(ring->vh, ring->desc, 1);
 	VhTrack *track = ring->track;
 
 	if (!track)
@@ -162,14 +242,26 @@ vh_track_begin(VhRing *ring)
 	track->driver = ring->driver;
 	track->device = ring->device;
 	track->features = ring->vh->features;
-	track->mark.state = (guint64)ring->used << 16 | ring->avail;
+	track->dev = region ? region->dev : 0;
+	track->ino = region ? region->ino : 0;
+	track_set_place(ring);
 	__atomic_store_n(&track->active, 1, __ATOMIC_RELEASE);
+}
+
+void
+vh_track_pause(VhRing *ring)
+{
+	if (ring->track)
+		track_set_place(ring);
+	ring->track = NULL;
 }
 
 void
 vh_track_end(VhRing *ring)
 {
-	if (ring->track)
-		__atomic_store_n(&ring->track->active, 0, __ATOMIC_RELEASE);
+	VhTrack *track = track_find(ring);
+
+	if (track)
+		__atomic_store_n(&track->active, 0, __ATOMIC_RELEASE);
 	ring->track = NULL;
 }

@@ -40,6 +40,10 @@ static const JfPropSpec vhost_props[] = {
 	  .min = 68,
 	  .max = 65535,
 	  .blurb = "Largest MTU that the VMM may give its card." },
+	{ .name = "record",
+	  .type = JF_PROP_PATH,
+	  .blurb = "File that says what is on its way, so that nothing is sent twice after a "
+		   "crash; when unset, path with .rings in mode listen, none in mode connect." },
 	{ .name = "poll",
 	  .type = JF_PROP_INT,
 	  .flags = JF_PROP_LIVE,
@@ -93,6 +97,7 @@ vhost_init(JfInstance *inst, GError **error)
 {
 	Vhost *vh = inst->priv;
 	const JfValue *queues = inst->host->property(inst, "queues");
+	const JfValue *record = inst->host->property(inst, "record");
 
 	vh->inst = inst;
 	vh->host = inst->host;
@@ -109,6 +114,10 @@ vhost_init(JfInstance *inst, GError **error)
 	vh->mtu = (guint)jf_property_int(inst, "mtu");
 	vh->path = g_strdup(jf_property_string(inst, "path"));
 	vh->connects = jf_property_int(inst, "mode") == MODES_CONNECT;
+	if (record->is_set)
+		vh->record_path = g_strdup(jf_property_string(inst, "record"));
+	else if (!vh->connects)
+		vh->record_path = g_strconcat(vh->path, ".rings", NULL);
 	vh->retry_ns = (guint64)jf_property_int(inst, "reconnect") * 1000 * 1000;
 	count_init(vh);
 	if (strlen(vh->path) < sizeof(((struct sockaddr_un *)NULL)->sun_path))
@@ -125,6 +134,7 @@ vhost_finish(JfInstance *inst)
 	vh_rings_finish(vh);
 	g_array_unref(vh->regions);
 	g_free(vh->path);
+	g_free(vh->record_path);
 }
 
 static void

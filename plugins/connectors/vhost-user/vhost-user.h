@@ -102,16 +102,18 @@ typedef struct VhRegion {
 	guint64 address, size; /* guest physical */
 	guint64 user;          /* where the front end has it */
 	guint8 *base;          /* where we have it */
+	guint64 dev, ino;      /* the file */
 } VhRegion;
 
 /* The record of a ring that outlives this process. */
 typedef struct VhTrack {
-	guint32 active; /* atomic: the ring was started and not stopped */
+	guint32 active; /* atomic: the ring was started, and the front end has not stopped it */
 	guint32 size;
 	guint64 desc, driver, device; /* the front end's addresses */
 	guint64 features;
 	JfVirtioMark mark;
-	guint8 reserved[80]; /* to 640 bytes */
+	guint64 dev, ino;    /* the file that the ring lies in */
+	guint8 reserved[64]; /* to 640 bytes */
 } VhTrack;
 
 typedef struct Vhost Vhost;
@@ -172,8 +174,10 @@ struct Vhost {
 	VhMapping log;
 	gsize log_size;
 	VhMapping inflight;
-	guint n_inflight; /* rings that `inflight` has room for */
-	int inflight_fd;  /* that we made */
+	guint n_inflight;  /* rings that `inflight` has room for */
+	int inflight_fd;   /* that we made */
+	char *record_path; /* NULL: none */
+	VhMapping record;  /* for front ends that keep none: as inflight, with room for all rings */
 
 	guint64 *connects_count, *refused, *messages, *bad, *broken;
 };
@@ -225,6 +229,8 @@ gboolean vh_ring_run(VhRing *ring, GError **error);
 void vh_ring_pause(VhRing *ring);
 /* Until the next kick. */
 void vh_ring_stop(VhRing *ring);
+/* The same, because the front end wants it: it says where the ring goes on. */
+void vh_ring_end(VhRing *ring);
 void vh_rings_pause(Vhost *vh);
 gboolean vh_rings_run(Vhost *vh, GError **error);
 extern const JfVirtioCallbacks vh_ring_callbacks;
@@ -234,9 +240,17 @@ gsize vh_track_size(guint n_rings);
 /* Where a ring goes on after a crash: uses up what its record says, and sets avail and used. Without
  * a record that fits, from the used ring where it is split. */
 void vh_track_resume(VhRing *ring);
-/* The ring starts, or was stopped in good order. */
+/* The ring starts. */
 void vh_track_begin(VhRing *ring);
+/* It stands where it is, and the record says where. */
+void vh_track_pause(VhRing *ring);
+/* The record does not count any more. */
 void vh_track_end(VhRing *ring);
+
+/* vhost-user-record.c: our own record, in a file. Without one, what it is for does not work. */
+void vh_record_open(Vhost *vh);
+/* Removes it, unless somebody may come back for it. */
+void vh_record_close(Vhost *vh);
 
 /* vhost-user-link.c */
 gboolean vh_link_start(Vhost *vh, GError **error);
