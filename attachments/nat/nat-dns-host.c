@@ -36,6 +36,8 @@ typedef struct Job {
 
 struct NatDnsHost {
 	NatEngine *engine;
+	NatDnsAnswerFunc func;
+	gpointer data;
 	GThreadPool *pool;
 	JfWatch *watch;
 	Shared *shared;
@@ -191,11 +193,7 @@ host_ready(JfInstance *inst, int fd, guint32 events, gpointer data)
 		return;
 	while ((job = g_async_queue_try_pop(host->shared->done))) {
 		host->shared->pending--;
-		nat_send_udp(host->engine, &(NatDatagram){ .from = job->asker.to,
-							   .to = job->asker.from,
-							   .mac = job->asker.mac,
-							   .data = job->answer.data,
-							   .len = job->answer.len });
+		host->func(host->data, &job->asker, job->answer.data, job->answer.len);
 		job_free(job);
 	}
 }
@@ -247,11 +245,13 @@ host_init(NatDnsHost *host, GError **error)
 }
 
 NatDnsHost *
-nat_dns_host_new(NatEngine *engine, GError **error)
+nat_dns_host_new(NatEngine *engine, NatDnsAnswerFunc func, gpointer data, GError **error)
 {
 	NatDnsHost *host = g_new0(NatDnsHost, 1);
 
 	host->engine = engine;
+	host->func = func;
+	host->data = data;
 	host->shared = g_atomic_rc_box_new0(Shared);
 	host->shared->done = g_async_queue_new_full(job_free);
 	host->shared->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -66,6 +66,7 @@ nat_dns_parse(NatDnsQuestion *question, const guint8 *data, gsize len)
 	question->type = jf_reader_be16(&reader);
 	question->klass = jf_reader_be16(&reader);
 	question->len = (guint16)(len - reader.left - NAT_DNS_HEADER_LEN);
+	question->answer_max = NAT_DNS_DATAGRAM_MAX;
 	return !reader.failed;
 }
 
@@ -142,6 +143,7 @@ nat_dns_answer_init(NatDnsAnswer *answer, const NatDnsQuestion *question, const 
 	jf_put_be16(answer->data + 4, 1);
 	memcpy(answer->data + NAT_DNS_HEADER_LEN, query + NAT_DNS_HEADER_LEN, question->len);
 	answer->len = NAT_DNS_HEADER_LEN + question->len;
+	answer->max = question->answer_max;
 }
 
 static void
@@ -149,7 +151,7 @@ add_record(NatDnsAnswer *answer, guint16 type, const guint8 *data, gsize len)
 {
 	guint8 *record = answer->data + answer->len;
 
-	if (sizeof answer->data - answer->len < 12 + len) {
+	if (answer->max - answer->len < 12 + len) {
 		answer->data[2] |= FLAG_TC >> 8;
 		return;
 	}

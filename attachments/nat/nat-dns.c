@@ -10,7 +10,7 @@
  *
  * Names that are mapped are answered here; with dns-host-resolver, so are names that the host's
  * library can look up (nat-dns-host.c). All else goes through as it came. TCP goes straight to a
- * resolver.
+ * resolver, unless some names are answered here (nat-dns-stream.c).
  */
 #include <errno.h>
 #include <net/if.h>
@@ -38,9 +38,10 @@ typedef struct Dns {
 	GQueue queries; /* Query, by deadline */
 	JfTimer *timer;
 	NatDnsMappings *mappings;
-	NatDnsHost *host; /* NULL: off */
-	guint preferred;  /* index of the resolver that answered last */
-	guint8 *buf;      /* ANSWER_MAX */
+	NatDnsHost *host;       /* NULL: off */
+	NatDnsStreams *streams; /* NULL: no name is answered here */
+	guint preferred;        /* index of the resolver that answered last */
+	guint8 *buf;            /* ANSWER_MAX */
 } Dns;
 
 typedef struct Query {
@@ -139,10 +140,10 @@ query_fail(Query *query)
 }
 
 static gboolean
-bind_own(const Dns *dns, int fd, const NatAddress *to)
+bind_own(const NatConfig *config, int fd, const NatAddress *to)
 {
 	static const NatAddress any;
-	const NatAddress *own = nat_address_is_v4(to) ? &dns->config->bind4 : &dns->config->bind6;
+	const NatAddress *own = nat_address_is_v4(to) ? &config->bind4 : &config->bind6;
 	struct sockaddr_storage sockaddr;
 	socklen_t len;
 
@@ -150,6 +151,24 @@ bind_own(const Dns *dns, int fd, const NatAddress *to)
 		return TRUE;
 	len = nat_address_to_socket(own, 0, &sockaddr);
 	return !bind(fd, (struct sockaddr *)&sockaddr, len);
+}
+
+int
+nat_dns_connect(NatEngine *engine, const NatResolver *server, int type)
+{
+	struct sockaddr_storage sockaddr;
+	socklen_t len = nat_address_to_socket(&server->address, DNS_PORT, &sockaddr);
+	int fd = socket(sockaddr.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (sockaddr.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&sockaddr)->sin6_scope_id = server->scope;
+	if (bind_own(nat_engine_get_config(engine), fd, &server->address) &&
+	    (connect(fd, (struct sockaddr *)&sockaddr, len) == 0 || errno == EINPROGRESS))
+		return fd;
+	close(fd);
+	return -1;
 }
 
 static void query_ready(JfInstance *inst, int fd, guint32 events, gpointer data);
@@ -160,15 +179,9 @@ query_send(Query *query)
 	const NatResolvConf *conf = nat_resolv_get(query->dns->engine);
 	const NatResolver *server = &conf->servers[query->server % conf->n_servers];
 	JfInstance *inst = nat_engine_get_instance(query->dns->engine);
-	struct sockaddr_storage sockaddr;
-	socklen_t len = nat_address_to_socket(&server->address, DNS_PORT, &sockaddr);
 
-	if (sockaddr.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&sockaddr)->sin6_scope_id = server->scope;
-	query->fd = socket(sockaddr.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (query->fd < 0 || !bind_own(query->dns, query->fd, &server->address) ||
-	    connect(query->fd, (struct sockaddr *)&sockaddr, len) ||
-	    send(query->fd, query->data, query->len, MSG_NOSIGNAL) < 0)
+	query->fd = nat_dns_connect(query->dns->engine, server, SOCK_DGRAM);
+	if (query->fd < 0 || send(query->fd, query->data, query->len, MSG_NOSIGNAL) < 0)
 		return FALSE;
 	query->watch = inst->host->watch_add(inst, query->fd, EPOLLIN, query_ready, query);
 	return query->watch != NULL;
@@ -314,6 +327,30 @@ dns_forward(Dns *dns, const NatDnsAsker *asker, const NatDatagram *in,
 	query_go_on(query);
 }
 
+static NatDnsOutcome
+dns_ask(gpointer data, const NatDnsAsker *asker, const NatDnsQuestion *question,
+	const guint8 *query, NatDnsAnswer *answer)
+{
+	Dns *dns = data;
+
+	if (nat_dns_mappings_answer(dns->mappings, question, query, answer))
+		return NAT_DNS_ANSWERED;
+	if (dns->host && nat_dns_host_ask(dns->host, asker, question, query))
+		return NAT_DNS_LATER;
+	return NAT_DNS_NOT_OURS;
+}
+
+static void
+dns_host_answered(gpointer data, const NatDnsAsker *asker, const guint8 *answer, guint len)
+{
+	Dns *dns = data;
+
+	if (asker->stream)
+		nat_dns_streams_answer(dns->streams, asker->stream, answer, len);
+	else
+		dns_send(dns, asker, answer, len);
+}
+
 static void
 dns_input(NatEngine *engine, const NatDatagram *in, gpointer data)
 {
@@ -321,6 +358,7 @@ dns_input(NatEngine *engine, const NatDatagram *in, gpointer data)
 	NatDnsQuestion question;
 	NatDnsAnswer answer;
 	Dns *dns = data;
+	NatDnsOutcome outcome = NAT_DNS_NOT_OURS;
 	gboolean is_plain;
 
 	(void)engine;
@@ -329,10 +367,11 @@ dns_input(NatEngine *engine, const NatDatagram *in, gpointer data)
 		return;
 	memcpy(asker.mac, in->mac, 6);
 	is_plain = nat_dns_parse(&question, in->data, in->len);
-	if (is_plain && nat_dns_mappings_answer(dns->mappings, &question, in->data, &answer))
+	if (is_plain)
+		outcome = dns_ask(dns, &asker, &question, in->data, &answer);
+	if (outcome == NAT_DNS_ANSWERED)
 		dns_send(dns, &asker, answer.data, answer.len);
-	else if (!is_plain || !dns->host ||
-		 !nat_dns_host_ask(dns->host, &asker, &question, in->data))
+	else if (outcome == NAT_DNS_NOT_OURS)
 		dns_forward(dns, &asker, in, is_plain ? &question : NULL);
 	dns_plan(dns);
 }
@@ -343,6 +382,11 @@ dns_redirect(NatEngine *engine, NatEndpoint *to, gpointer data)
 	const NatResolvConf *conf = nat_resolv_get(engine);
 	const Dns *dns = data;
 
+	if (dns->streams) {
+		to->address = nat_address_v4(INADDR_LOOPBACK);
+		to->port = nat_dns_streams_get_port(dns->streams);
+		return TRUE;
+	}
 	to->address = conf->servers[dns->preferred % conf->n_servers].address;
 	to->port = DNS_PORT;
 	return TRUE;
@@ -373,6 +417,7 @@ dns_stop(NatEngine *engine, gpointer state)
 		query_free(query);
 	dns_host(dns)->timer_remove(dns->timer);
 	nat_dns_host_free(dns->host);
+	nat_dns_streams_free(dns->streams);
 	nat_dns_mappings_free(dns->mappings);
 	g_free(dns->buf);
 	g_free(dns);
@@ -412,8 +457,13 @@ dns_start(NatEngine *engine, gpointer *state, GError **error)
 	if (!dns->mappings)
 		return FALSE;
 	if (dns->config->dns_host_resolver) {
-		dns->host = nat_dns_host_new(engine, error);
+		dns->host = nat_dns_host_new(engine, dns_host_answered, dns, error);
 		if (!dns->host)
+			return FALSE;
+	}
+	if (dns->host || dns->config->dns_mappings) {
+		dns->streams = nat_dns_streams_new(engine, dns_ask, dns, error);
+		if (!dns->streams)
 			return FALSE;
 	}
 	dns_register(dns);

@@ -336,20 +336,19 @@ nat_engine_socket(NatEngine *engine, gboolean is_v4, int type, int protocol)
 }
 
 gboolean
-nat_engine_bind(NatEngine *engine, int fd, const NatFlow *flow)
+nat_engine_bind(NatEngine *engine, int fd, const NatFlow *flow, const NatAddress *to)
 {
+	static const NatAddress none6;
 	const NatConfig *config = engine->config;
-	gboolean v4 = nat_address_is_v4(&flow->guest.address);
+	gboolean v4 = nat_address_is_v4(to ? to : &flow->guest.address);
 	const NatAddress *bind_to = v4 ? &config->bind4 : &config->bind6;
 	gboolean any = bind_to->q[0] == 0 && bind_to->q[1] == 0;
-	NatAddress none = v4 ? nat_address_v4(0) : config->bind6;
-	NatAddress host = flow->remote.address;
+	NatAddress none = v4 ? nat_address_v4(0) : none6;
 	struct sockaddr_storage address;
 	socklen_t len;
 
 	/* The loopback cannot be reached from another address of the host's. */
-	if (!any && nat_map_out(engine, &flow->remote.address, &host) &&
-	    nat_address_is_loopback(&host))
+	if (to && nat_address_is_loopback(to))
 		any = TRUE;
 	len = nat_address_to_socket(any ? &none : bind_to, flow->guest.port, &address);
 	if ((config->alias & NAT_ALIAS_SAME_PORTS) && flow->guest.port &&

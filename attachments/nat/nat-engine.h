@@ -247,8 +247,9 @@ void nat_engine_add_flow(NatEngine *engine, NatFlow *flow);
 void nat_engine_drop_flow(NatEngine *engine, NatFlow *flow);
 /* A socket of ours, with what the configuration says; -1: none, counted. */
 int nat_engine_socket(NatEngine *engine, gboolean is_v4, int type, int protocol);
-/* Binds to bind-ip, and with sameports to the guest's port where it is free. FALSE: errno. */
-gboolean nat_engine_bind(NatEngine *engine, int fd, const NatFlow *flow);
+/* Binds to bind-ip, and with sameports to the guest's port where it is free. `to`: the host's address
+ * that the socket is for, NULL: any of the guest's family. FALSE: errno. */
+gboolean nat_engine_bind(NatEngine *engine, int fd, const NatFlow *flow, const NatAddress *to);
 void nat_engine_log_flow(NatEngine *engine, const NatFlow *flow, const char *what,
 			 const NatEndpoint *to);
 

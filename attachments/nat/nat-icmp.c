@@ -294,7 +294,7 @@ echo_open(NatEngine *engine, const NatPacket *p, const NatEndpoint *guest)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof one);
 	nat_neighbour_learn(engine, &p->src, p->head + 6);
 	flow = nat_udp_flow_new(engine, NAT_FLOW_ECHO, guest, &anywhere, fd);
-	if (nat_engine_bind(engine, fd, &flow->flow) &&
+	if (nat_engine_bind(engine, fd, &flow->flow, NULL) &&
 	    nat_engine_watch(engine, &flow->flow, EPOLLIN))
 		return flow;
 	nat_engine_drop_flow(engine, &flow->flow);

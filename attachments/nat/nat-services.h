@@ -67,19 +67,21 @@ typedef struct NatDnsQuestion {
 	guint16 id, flags;
 	guint16 type, klass;
 	guint16 len;                     /* bytes of it after the header */
+	guint16 answer_max;              /* bytes that the answer may have */
 	char name[NAT_DNS_NAME_MAX + 1]; /* lower case, no last dot; "" where it has odd bytes */
 } NatDnsQuestion;
 
-/* FALSE: no query, or one without exactly one whole question. */
+/* FALSE: no query, or one without exactly one whole question. The answer is to be a datagram. */
 gboolean nat_dns_parse(NatDnsQuestion *question, const guint8 *data, gsize len);
 /* The address that a name of in-addr.arpa or ip6.arpa stands for. */
 gboolean nat_dns_parse_reverse(const char *name, NatAddress *address);
 
 /* An answer being written. */
-#define NAT_DNS_ANSWER_MAX 512u /* RFC 1035 4.2.1: what every client takes */
+#define NAT_DNS_DATAGRAM_MAX 512u /* RFC 1035 4.2.1: what every client takes */
+#define NAT_DNS_ANSWER_MAX 2048u
 typedef struct NatDnsAnswer {
 	guint8 data[NAT_DNS_ANSWER_MAX];
-	guint len;
+	guint len, max;
 } NatDnsAnswer;
 
 /* `query` has been parsed into `question`. */
@@ -105,18 +107,48 @@ gboolean nat_dns_mappings_answer(const NatDnsMappings *mappings, const NatDnsQue
 
 /* Whom an answer goes to. */
 typedef struct NatDnsAsker {
+	guint64 stream; /* of NatDnsStreams; 0: a datagram from here */
 	NatEndpoint from, to;
 	guint8 mac[6];
 } NatDnsAsker;
 
+typedef void (*NatDnsAnswerFunc)(gpointer data, const NatDnsAsker *asker, const guint8 *answer,
+				 guint len);
 typedef struct NatDnsHost NatDnsHost;
-/* NULL with an error: no threads, no descriptors. */
-NatDnsHost *nat_dns_host_new(NatEngine *engine, GError **error);
+/* `func` gets the answers. NULL with an error: no threads, no descriptors. */
+NatDnsHost *nat_dns_host_new(NatEngine *engine, NatDnsAnswerFunc func, gpointer data,
+			     GError **error);
 /* Does not wait for look-ups that are under way. */
 void nat_dns_host_free(NatDnsHost *host);
 /* FALSE: not of a kind that the library looks up, or too many are under way. */
 gboolean nat_dns_host_ask(NatDnsHost *host, const NatDnsAsker *asker,
 			  const NatDnsQuestion *question, const guint8 *query);
+
+/* ---- nat-dns.c, for nat-dns-stream.c ---- */
+
+/* A socket that is connected, or connecting, to a resolver from the right address; -1: errno. */
+int nat_dns_connect(NatEngine *engine, const NatResolver *server, int type);
+
+typedef enum {
+	NAT_DNS_NOT_OURS, /* a resolver has to be asked */
+	NAT_DNS_ANSWERED,
+	NAT_DNS_LATER, /* nat_dns_streams_answer follows */
+} NatDnsOutcome;
+typedef NatDnsOutcome (*NatDnsAskFunc)(gpointer data, const NatDnsAsker *asker,
+				       const NatDnsQuestion *question, const guint8 *query,
+				       NatDnsAnswer *answer);
+
+/* ---- nat-dns-stream.c: the same over TCP ---- */
+
+typedef struct NatDnsStreams NatDnsStreams;
+/* NETWORK: it cannot listen on the loopback. */
+NatDnsStreams *nat_dns_streams_new(NatEngine *engine, NatDnsAskFunc ask, gpointer data,
+				   GError **error);
+void nat_dns_streams_free(NatDnsStreams *streams);
+/* Where connections of guests are to go, at 127.0.0.1. */
+guint16 nat_dns_streams_get_port(const NatDnsStreams *streams);
+/* A stream that is gone by now gets nothing. */
+void nat_dns_streams_answer(NatDnsStreams *streams, guint64 stream, const guint8 *data, guint len);
 
 /* ---- nat-tftp-file.c ---- */
 

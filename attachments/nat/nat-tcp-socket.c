@@ -82,16 +82,32 @@ find_target(NatEngine *engine, const NatEndpoint *remote, NatEndpoint *target)
 
 /* Probes of a path are made with small TTLs; the errors that they cause are wanted. */
 static void
-set_ttl(NatTcp *tcp, const NatPacket *syn)
+set_ttl(NatTcp *tcp, const NatPacket *syn, gboolean is_v4)
 {
 	int ttl = syn->ttl - 1;
 
 	if (ttl >= 32)
 		return;
-	if (syn->is_v4)
+	if (is_v4)
 		setsockopt(tcp->flow.fd, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
 	else
 		setsockopt(tcp->flow.fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof ttl);
+}
+
+/* A redirect may lead to an address of the other family. */
+static gboolean
+set_family(NatEngine *engine, NatTcp *tcp, gboolean is_v4)
+{
+	int fd;
+
+	if (nat_address_is_v4(&tcp->flow.remote.address) == is_v4)
+		return TRUE;
+	fd = nat_engine_socket(engine, is_v4, SOCK_STREAM, 0);
+	if (fd < 0)
+		return FALSE;
+	close(tcp->flow.fd);
+	tcp->flow.fd = fd;
+	return TRUE;
 }
 
 void
@@ -107,11 +123,15 @@ nat_tcp_connect(NatEngine *engine, const NatPacket *syn, NatTcp *tcp, const NatE
 		nat_tcp_abort(engine, tcp);
 		return;
 	}
-	set_ttl(tcp, syn);
+	if (!set_family(engine, tcp, nat_address_is_v4(&target.address))) {
+		nat_tcp_abort(engine, tcp);
+		return;
+	}
+	set_ttl(tcp, syn, nat_address_is_v4(&target.address));
 	/* The guest has collected small segments already, if it wanted to. */
 	setsockopt(tcp->flow.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	len = nat_address_to_socket(&target.address, target.port, &address);
-	if (!nat_engine_bind(engine, tcp->flow.fd, &tcp->flow) ||
+	if (!nat_engine_bind(engine, tcp->flow.fd, &tcp->flow, &target.address) ||
 	    (connect(tcp->flow.fd, (struct sockaddr *)&address, len) < 0 && errno != EINPROGRESS) ||
 	    !nat_engine_watch(engine, &tcp->flow, NAT_TCP_EVENTS)) {
 		connect_failed(engine, tcp, errno);

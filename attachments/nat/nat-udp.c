@@ -103,7 +103,7 @@ flow_open(NatEngine *engine, const NatPacket *p, const NatEndpoint *guest, const
 	set_options(engine, fd, p->is_v4);
 	nat_neighbour_learn(engine, &guest->address, p->head + 6);
 	flow = nat_udp_flow_new(engine, NAT_FLOW_UDP, guest, &anywhere, fd);
-	if (!nat_engine_bind(engine, fd, &flow->flow) ||
+	if (!nat_engine_bind(engine, fd, &flow->flow, NULL) ||
 	    !nat_engine_watch(engine, &flow->flow, EVENTS)) {
 		nat_engine_drop_flow(engine, &flow->flow);
 		return NULL;

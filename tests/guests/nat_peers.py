@@ -297,6 +297,14 @@ class Peers:
         if long[3] < 2000:
             raise kit.Failed(f"TXT over TCP: {long[3]} bytes")
 
+    def test_dns6(self):
+        """By the name server's IPv6 address, where the host's resolver has an IPv4 one."""
+        self.test_autoconfiguration()
+        for tcp in ("", "tcp"):
+            got = self.guest.dns("fd17:625c:f037:2::3", NAME, "1", tcp)
+            if got[:3] != (0, 1, bytes([192, 0, 2, 80])):
+                raise kit.Failed(f"A {tcp}: {got}")
+
     def test_dns_follows(self):
         """Another resolver takes over without a restart."""
         self.dnsmasq("127.0.0.2", "192.0.2.81")
@@ -317,9 +325,14 @@ class Peers:
         self.test_udhcpc()
         for name, wanted in (("a.mapped.test", "10.0.2.2"), ("one", "10.0.2.2"),
                              ("localhost", "127.0.0.1"), (NAME, "192.0.2.80")):
-            got = self.guest.dns("10.0.2.3", name, "1", "")
-            if got[:3] != (0, 1, socket.inet_aton(wanted)):
-                raise kit.Failed(f"{name}: {got}")
+            for tcp in ("", "tcp"):
+                got = self.guest.dns("10.0.2.3", name, "1", tcp)
+                if got[:3] != (0, 1, socket.inet_aton(wanted)):
+                    raise kit.Failed(f"{name} {tcp}: {got}")
+        # What the library does not look up comes from the resolver, whole.
+        long = self.guest.dns("10.0.2.3", "long." + NAME, "16", "tcp")
+        if long[3] < 2000:
+            raise kit.Failed(f"TXT over TCP: {long[3]} bytes")
         self.set("--nat-dns-host-resolver1", "off", "--nic-property1", "dns-mappings=")
 
     def test_dns_direct(self):

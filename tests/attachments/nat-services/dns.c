@@ -4,9 +4,6 @@
  * resolvers at port 53.
  */
 #include <errno.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "fake.h"
@@ -541,21 +538,6 @@ test_reverse(void)
 	g_assert_false(nat_dns_parse_reverse("in-addr.arpa", &a));
 }
 
-static gboolean
-enter_namespace(void)
-{
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int fd;
-
-	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		return FALSE;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (ioctl(fd, SIOCSIFFLAGS, &lo))
-		return FALSE;
-	close(fd);
-	return TRUE;
-}
-
 static void
 test_skipped(void)
 {
@@ -569,7 +551,7 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/nat/dns/reverse", test_reverse);
-	if (!enter_namespace()) {
+	if (!fake_enter_namespace()) {
 		g_test_add_func("/nat/dns/all", test_skipped);
 		return g_test_run();
 	}

@@ -2,6 +2,11 @@
 /* fake.c - what the services know of an engine, without one. */
 #include "fake.h"
 
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #define NO_RESOLV_CONF "/nonexistent/resolv.conf"
 
 typedef struct Entry {
@@ -246,6 +251,21 @@ fake_redirect(Fake *fake, const char *to, guint16 port, NatEndpoint *where)
 	g_assert_true(nat_address_parse(to, &address));
 	entry = fake_find(fake, &address, port, TRUE);
 	return entry && entry->redirect(fake, where, entry->data);
+}
+
+gboolean
+fake_enter_namespace(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd;
+
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		return FALSE;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (ioctl(fd, SIOCSIFFLAGS, &lo))
+		return FALSE;
+	close(fd);
+	return TRUE;
 }
 
 /* ---- The engine, as the services see it ---- */

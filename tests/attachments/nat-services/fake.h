@@ -45,5 +45,7 @@ guint fake_get_services(Fake *fake);
 const NatAddress *fake_get_learned(Fake *fake, guint8 mac[6]);
 /* Where a TCP connection to this address would go. FALSE: nowhere. */
 gboolean fake_redirect(Fake *fake, const char *to, guint16 port, NatEndpoint *where);
+/* Into a network namespace of the test's own, with its loopback up. FALSE: not allowed to. */
+gboolean fake_enter_namespace(void);
 
 #endif
