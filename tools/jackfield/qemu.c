@@ -8,11 +8,14 @@
 static const struct {
 	const char *nic_type;
 	const char *device; /* the same chip; NULL: QEMU has none */
-	const char *rom;    /* iPXE with its driver, for BIOS and UEFI */
+	QemuRom rom;        /* iPXE with its driver, for BIOS and UEFI */
 } qemu_chips[] = {
-	{ "82540EM", "e1000", "efi-e1000.rom" }, { "82545EM", "e1000-82545em", "efi-e1000.rom" },
-	{ "82543GC", NULL, "efi-e1000.rom" },    { "Am79C970A", "pcnet", "efi-pcnet.rom" },
-	{ "Am79C973", NULL, "efi-pcnet.rom" },   { "virtio", "virtio-net-pci", "efi-virtio.rom" },
+	{ "82540EM", "e1000", { "efi-e1000.rom", 0x8086, 0x100e } },
+	{ "82545EM", "e1000-82545em", { "efi-e1000.rom", 0x8086, 0x100f } },
+	{ "82543GC", NULL, { "efi-e1000.rom", 0x8086, 0x1004 } },
+	{ "Am79C970A", "pcnet", { "efi-pcnet.rom", 0x1022, 0x2000 } },
+	{ "Am79C973", NULL, { "efi-pcnet.rom", 0x1022, 0x2000 } },
+	{ "virtio", "virtio-net-pci", { "efi-virtio.rom", 0x1af4, 0x1000 } },
 };
 
 static char *
@@ -61,8 +64,8 @@ qemu_has_device(const Qemu *qemu, const char *device)
 	return !qemu->devices || strstr(qemu->devices, quoted) != NULL;
 }
 
-gboolean
-qemu_has_firmware(const Qemu *qemu, const char *file)
+char *
+qemu_find_firmware(const Qemu *qemu, const char *file)
 {
 	guint i;
 
@@ -70,9 +73,9 @@ qemu_has_firmware(const Qemu *qemu, const char *file)
 		g_autofree char *path = g_build_filename(qemu->dirs[i], file, NULL);
 
 		if (*qemu->dirs[i] == '/' && g_file_test(path, G_FILE_TEST_EXISTS))
-			return TRUE;
+			return g_steal_pointer(&path);
 	}
-	return FALSE;
+	return NULL;
 }
 
 char *
@@ -94,14 +97,14 @@ qemu_find_device(const char *nic_type)
 	return NULL;
 }
 
-const char *
+const QemuRom *
 qemu_find_rom(const char *nic_type)
 {
 	guint i;
 
 	for (i = 0; i < G_N_ELEMENTS(qemu_chips); i++)
 		if (strcmp(qemu_chips[i].nic_type, nic_type) == 0)
-			return qemu_chips[i].rom;
+			return &qemu_chips[i].rom;
 	return NULL;
 }
 

@@ -16,15 +16,25 @@ void qemu_init(Qemu *qemu, const char *program);
 void qemu_finish(Qemu *qemu);
 /* TRUE also where it could not be asked. */
 gboolean qemu_has_device(const Qemu *qemu, const char *device);
-/* A file of its firmware directories. */
-gboolean qemu_has_firmware(const Qemu *qemu, const char *file);
+/* The path of a file of its firmware directories; NULL: it has none. The caller's. */
+char *qemu_find_firmware(const Qemu *qemu, const char *file);
 /* "QEMU 7.2", or "this QEMU"; the caller's. */
 char *qemu_get_name(const Qemu *qemu);
 
 /* The device of QEMU that is the same chip; NULL: it has none. */
 const char *qemu_find_device(const char *nic_type);
-/* The expansion ROM that QEMU gives such a card; NULL: none. */
-const char *qemu_find_rom(const char *nic_type);
+
+/* The expansion ROM that QEMU gives such a card, and what its headers must say. */
+typedef struct QemuRom {
+	const char *file;
+	guint16 vendor, device;
+} QemuRom;
+
+/* NULL: none. */
+const QemuRom *qemu_find_rom(const char *nic_type);
+/* The descriptor of a copy of the expansion ROM at `path` that is for this device of the vendor's.
+ * -1: it is already, or there is no such ROM. */
+int qemu_rom_open(const char *path, guint16 vendor, guint16 device);
 
 typedef struct QemuMemory {
 	guint64 size; /* bytes of a shared backend that is to be added; 0: the memory is shared */

@@ -320,6 +320,11 @@ run_spawn(Run *run, char **argv, int monitor, const sigset_t *mask, GError **err
 	/* On itself: this keeps it open in the child. */
 	if (monitor >= 0)
 		posix_spawn_file_actions_adddup2(&actions, monitor, monitor);
+	for (guint i = 0; i < run->vmm.fds->len; i++) {
+		int fd = g_array_index(run->vmm.fds, int, i);
+
+		posix_spawn_file_actions_adddup2(&actions, fd, fd);
+	}
 	rc = posix_spawnp(&run->pid, argv[0], &actions, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attr);

@@ -141,28 +141,36 @@ add_netdev_card(GPtrArray *args, const VmmCard *card, const Qemu *qemu, GError *
 /* ---- Our model, by vfio-user ---- */
 
 /* QEMU's own adapters have an expansion ROM to boot from; ours get the same one. */
-static const char *
-choose_rom(const Vmm *vmm, const VmmCard *card, GPtrArray *notes)
+static char *
+choose_rom(Vmm *vmm, const VmmCard *card, GPtrArray *notes)
 {
-	const char *rom = qemu_find_rom(card->nic_type);
+	const QemuRom *rom = card->has_rom ? NULL : qemu_find_rom(card->nic_type);
+	g_autofree char *path = NULL;
+	int fd;
 
-	if (!rom || card->has_rom)
+	if (!rom)
 		return NULL;
-	if (qemu_has_firmware(&vmm->qemu, rom))
-		return rom;
+	path = qemu_find_firmware(&vmm->qemu, rom->file);
+	if (path) {
+		fd = qemu_rom_open(path, rom->vendor, rom->device);
+		if (fd < 0)
+			return g_strdup(rom->file);
+		g_array_append_val(vmm->fds, fd);
+		return g_strdup_printf("/dev/fd/%d", fd);
+	}
 	if (card->boot_prio > 0)
 		g_ptr_array_add(notes, g_strdup_printf("NIC %u: QEMU has no file %s, so a BIOS "
 						       "cannot boot from the card; it comes with "
 						       "iPXE (Debian: ipxe-qemu)",
-						       card->slot, rom));
+						       card->slot, rom->file));
 	return NULL;
 }
 
 static void
-add_vfio_user_card(const Vmm *vmm, GPtrArray *args, const VmmCard *card, GPtrArray *notes)
+add_vfio_user_card(Vmm *vmm, GPtrArray *args, const VmmCard *card, GPtrArray *notes)
 {
 	g_autofree char *path = text_quote_json(card->address);
-	const char *rom = choose_rom(vmm, card, notes);
+	g_autofree char *rom = choose_rom(vmm, card, notes);
 	GString *text = g_string_new("{\"driver\":\"vfio-user-pci\"");
 
 	g_string_append_printf(text, ",\"id\":\"%s\",\"socket\":{\"type\":\"unix\",\"path\":%s}",
@@ -190,7 +198,7 @@ add_memory(GPtrArray *args, const QemuMemory *memory)
 /* ---- The whole ---- */
 
 gboolean
-vmm_add_qemu(const Vmm *vmm, GPtrArray *args, const GPtrArray *cards, int monitor, GPtrArray *notes,
+vmm_add_qemu(Vmm *vmm, GPtrArray *args, const GPtrArray *cards, int monitor, GPtrArray *notes,
 	     GError **error)
 {
 	gboolean has_netdev = FALSE, needs_memory = FALSE;

@@ -3,6 +3,7 @@
 #include "vmm.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "jackfield/abi.h"
@@ -87,6 +88,7 @@ vmm_init(Vmm *vmm, VmmKind kind, char **args)
 	char **qemu = find_qemu(args);
 
 	*vmm = (Vmm){ .kind = kind, .args = args, .program = qemu ? *qemu : *args };
+	vmm->fds = g_array_new(FALSE, FALSE, sizeof(int));
 	if (kind == VMM_ANY)
 		vmm->kind = qemu ? VMM_QEMU : VMM_OTHER;
 	if (vmm->kind != VMM_QEMU)
@@ -98,6 +100,9 @@ vmm_init(Vmm *vmm, VmmKind kind, char **args)
 void
 vmm_finish(Vmm *vmm)
 {
+	for (guint i = 0; vmm->fds && i < vmm->fds->len; i++)
+		close(g_array_index(vmm->fds, int, i));
+	g_clear_pointer(&vmm->fds, g_array_unref);
 	qemu_finish(&vmm->qemu);
 	qemu_memory_finish(&vmm->memory);
 }
@@ -210,7 +215,7 @@ list_unused(const Expansion *expansion)
 }
 
 char **
-vmm_make_args(const Vmm *vmm, const GPtrArray *cards, int monitor, GPtrArray *notes, GError **error)
+vmm_make_args(Vmm *vmm, const GPtrArray *cards, int monitor, GPtrArray *notes, GError **error)
 {
 	Expansion expansion = { .cards = cards };
 	g_auto(GStrv) expanded = expand_args(vmm->args, &expansion);

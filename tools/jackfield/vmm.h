@@ -20,6 +20,7 @@ typedef struct Vmm {
 	const char *program;
 	Qemu qemu;         /* of a QEMU */
 	QemuMemory memory; /* of a QEMU */
+	GArray *fds;       /* ints: what its arguments name as /dev/fd/N, ours to close */
 } Vmm;
 
 /* A card as its VMM is to see it. */
@@ -61,13 +62,13 @@ gboolean vmm_choose(const Vmm *vmm, GPtrArray *cards, const char *wanted, GHashT
 		    GPtrArray *notes, GError **error);
 /*
  * The command line to run: {socketN}, {macN} and {typeN} replaced; for QEMU, arguments added for
- * all other cards and for the monitor on descriptor `monitor`. Notes for the user are added to
- * `notes`. Free it with g_strfreev. Errors: NOT_FOUND, UNSUPPORTED, usage.
+ * all other cards and for the monitor on descriptor `monitor`; with vmm->fds, the program is to
+ * inherit these. Notes for the user are added to `notes`. Free it with g_strfreev. Errors: NOT_FOUND, UNSUPPORTED, usage.
  */
-char **vmm_make_args(const Vmm *vmm, const GPtrArray *cards, int monitor, GPtrArray *notes,
+char **vmm_make_args(Vmm *vmm, const GPtrArray *cards, int monitor, GPtrArray *notes,
 		     GError **error);
 /* vmm-qemu.c: what QEMU needs for `cards` (those that the user did not wire himself). */
-gboolean vmm_add_qemu(const Vmm *vmm, GPtrArray *args, const GPtrArray *cards, int monitor,
+gboolean vmm_add_qemu(Vmm *vmm, GPtrArray *args, const GPtrArray *cards, int monitor,
 		      GPtrArray *notes, GError **error);
 
 #endif
