@@ -218,45 +218,50 @@ test_speed(Home *home, gconstpointer data G_GNUC_UNUSED)
 	check(home, "showvminfo a", 0, "Type: virtio, Reported speed: 0 Mbps, ", "");
 }
 
-/* One of each family, of each architecture, and what only the long list has. */
+/* One of each family, of each architecture; short and long. */
 static void
 test_ostypes(Home *home, gconstpointer data G_GNUC_UNUSED)
 {
-#define OSTYPE(id, description, family, subtype, architecture, wide)                             \
+#define SHORT(id, description, family, architecture)                                  \
+	"ID / Description: " id " -- " description "\nFamily:           " family "\n" \
+	"Architecture:     " architecture "\n\n"
+#define LONG(id, description, family, subtype, architecture, wide)                               \
 	"ID:               " id "\nDescription:      " description "\nFamily ID:        " family \
-	"\n" subtype "Architecture:     " architecture "\n64 bit:           " wide "\n"
+	"\n" subtype "Architecture:     " architecture "\n64 bit:           " wide               \
+	"\nDefault NIC:      "
 #define SUBTYPE(name) "OS Subtype:       " name "\n"
 	static const char *const types[] = {
-		OSTYPE("Other", "Other/Unknown", "Other\nFamily Desc:      Other", "", "x86",
-		       "false"),
-		OSTYPE("Windows10_64", "Windows 10 (64-bit)",
-		       "Windows\nFamily Desc:      Microsoft Windows", "", "x86", "true"),
-		OSTYPE("Debian12_arm64", "Debian 12 Bookworm (ARM 64-bit)",
-		       "Linux\nFamily Desc:      Linux", SUBTYPE("Debian"), "ARMv8", "true"),
-		OSTYPE("Xubuntu", "Xubuntu (32-bit)", "Linux\nFamily Desc:      Linux",
-		       SUBTYPE("Ubuntu"), "x86", "false"),
-		OSTYPE("NetBSD_64", "NetBSD (64-bit)", "BSD\nFamily Desc:      BSD",
-		       SUBTYPE("NetBSD"), "x86", "true"),
-		OSTYPE("Solaris11_64", "Oracle Solaris 11 (64-bit)",
-		       "Solaris\nFamily Desc:      Solaris", "", "x86", "true"),
-		OSTYPE("OS2Warp45", "OS/2 Warp 4.5", "OS2\nFamily Desc:      IBM OS/2", "", "x86",
-		       "false"),
-		OSTYPE("MacOS1013_64", "macOS 10.13 High Sierra (64-bit)",
-		       "MacOS\nFamily Desc:      Mac OS X", "", "x86", "true"),
+		SHORT("Windows10_64", "Windows 10 (64-bit)", "Windows (Microsoft Windows)",
+		      "x86 (64-bit)"),
+		SHORT("Debian12_arm64", "Debian 12 Bookworm (ARM 64-bit)", "Linux / Debian (Linux)",
+		      "ARMv8 (64-bit)"),
+		SHORT("Xubuntu", "Xubuntu (32-bit)", "Linux / Ubuntu (Linux)", "x86"),
+		SHORT("NetBSD_64", "NetBSD (64-bit)", "BSD / NetBSD (BSD)", "x86 (64-bit)"),
+		SHORT("Solaris11_64", "Oracle Solaris 11 (64-bit)", "Solaris (Solaris)",
+		      "x86 (64-bit)"),
+		SHORT("OS2Warp45", "OS/2 Warp 4.5", "OS2 (IBM OS/2)", "x86"),
+		SHORT("MacOS1013_64", "macOS 10.13 High Sierra (64-bit)", "MacOS (Mac OS X)",
+		      "x86 (64-bit)"),
 	};
 	guint i;
 
-	for (i = 0; i < G_N_ELEMENTS(types); i++) {
-		g_autofree char *end = g_strconcat(types[i], "\n", NULL);
-
-		check(home, "list ostypes", 0, end, "");
-		check(home, "list ostypes --long", 0, types[i], "");
-	}
-	check(home, "list ostypes --long", 0,
-	      "64 bit:           false\nDefault NIC:      Am79C973\n\nID:               Other_64\n",
-	      "");
+	for (i = 0; i < G_N_ELEMENTS(types); i++)
+		check(home, "list ostypes", 0, types[i], "");
+	check(home, "list ostypes", 0,
+	      "Supported guest OS types:\n\nID / Description: Other -- Other/Unknown\n", "");
 	check(home, "list ostypes -s", 0,
-	      "64 bit:           true\n\nID:               ArchLinux_arm64\n", "");
+	      "Supported guest OS types:\n\nID / Description: ArchLinux -- Arch Linux (32-bit)\n",
+	      "");
+	check(home, "list ostypes --long", 0,
+	      "Supported guest OS types:\n\n" LONG("Other", "Other/Unknown",
+						   "Other\nFamily Desc:      Other", "", "x86",
+						   "false") "Am79C973\n\nID:               "
+							    "Other_64\n",
+	      "");
+	check(home, "list ostypes --long", 0,
+	      LONG("Debian12_arm64", "Debian 12 Bookworm (ARM 64-bit)",
+		   "Linux\nFamily Desc:      Linux", SUBTYPE("Debian"), "ARMv8", "true"),
+	      "");
 }
 
 /* Every row of the table is in the list, whole: a row that cannot be read would be missing. */

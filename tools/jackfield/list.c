@@ -120,27 +120,50 @@ compare_texts(gconstpointer a, gconstpointer b)
 	return g_utf8_collate(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* VBoxManage's lines, wide as those of 7.1; the last one is ours. */
-static char *
-ostype_format(GVariant *type, gboolean detailed)
-{
+typedef struct OsType {
 	const char *id, *description, *nic, *family, *family_description, *subtype, *architecture;
-	GString *text = g_string_new(NULL);
 	gboolean is_64bit;
+} OsType;
 
-	g_variant_get(type, "(&s&s&s&s&s&s&sb)", &id, &description, &nic, &family,
-		      &family_description, &subtype, &architecture, &is_64bit);
-	g_string_append_printf(text, "ID:               %s\n", id);
-	g_string_append_printf(text, "Description:      %s\n", description);
-	g_string_append_printf(text, "Family ID:        %s\n", family);
-	g_string_append_printf(text, "Family Desc:      %s\n", family_description);
-	if (*subtype)
-		g_string_append_printf(text, "OS Subtype:       %s\n", subtype);
-	g_string_append_printf(text, "Architecture:     %s\n", architecture);
-	g_string_append_printf(text, "64 bit:           %s\n", is_64bit ? "true" : "false");
-	if (detailed)
-		g_string_append_printf(text, "Default NIC:      %s\n", nic);
+static char *
+ostype_format_short(const OsType *type)
+{
+	return g_strdup_printf("ID / Description: %s -- %s\n"
+			       "Family:           %s%s%s (%s)\n"
+			       "Architecture:     %s%s\n",
+			       type->id, type->description, type->family,
+			       *type->subtype ? " / " : "", type->subtype, type->family_description,
+			       type->architecture, type->is_64bit ? " (64-bit)" : "");
+}
+
+/* The last line is ours. */
+static char *
+ostype_format_long(const OsType *type)
+{
+	GString *text = g_string_new(NULL);
+
+	g_string_append_printf(text, "ID:               %s\n", type->id);
+	g_string_append_printf(text, "Description:      %s\n", type->description);
+	g_string_append_printf(text, "Family ID:        %s\n", type->family);
+	g_string_append_printf(text, "Family Desc:      %s\n", type->family_description);
+	if (*type->subtype)
+		g_string_append_printf(text, "OS Subtype:       %s\n", type->subtype);
+	g_string_append_printf(text, "Architecture:     %s\n", type->architecture);
+	g_string_append_printf(text, "64 bit:           %s\n", type->is_64bit ? "true" : "false");
+	g_string_append_printf(text, "Default NIC:      %s\n", type->nic);
 	return g_string_free(text, FALSE);
+}
+
+/* As VBoxManage 7.1 has them. */
+static char *
+ostype_format(GVariant *variant, gboolean detailed)
+{
+	OsType type;
+
+	g_variant_get(variant, "(&s&s&s&s&s&s&sb)", &type.id, &type.description, &type.nic,
+		      &type.family, &type.family_description, &type.subtype, &type.architecture,
+		      &type.is_64bit);
+	return detailed ? ostype_format_long(&type) : ostype_format_short(&type);
 }
 
 static gboolean
@@ -162,6 +185,7 @@ list_ostypes(Cli *cli, const ListFlags *flags, GError **error)
 	}
 	if (flags->sorted)
 		g_ptr_array_sort(texts, compare_texts);
+	printf("Supported guest OS types:\n\n");
 	for (i = 0; i < texts->len; i++)
 		printf("%s\n", (const char *)texts->pdata[i]);
 	return TRUE;
