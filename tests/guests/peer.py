@@ -22,13 +22,15 @@ def pattern(megabytes):
 
 
 class Servers:
-    """TCP on every address: `source` sends a pattern and closes, `sink` takes all and keeps its sum."""
+    """TCP on every address: `source` sends a pattern and closes, `endless` does not close, `sink` takes
+    all and keeps its sum."""
 
     def __init__(self, megabytes):
         self.data = pattern(megabytes)
         self.sum = hashlib.md5(self.data).hexdigest()
         self.sums = []
         self.source = self.listen(lambda line: line.sendall(self.data))
+        self.endless = self.listen(self.flow)
         self.sink = self.listen(self.take)
 
     def listen(self, serve):
@@ -45,6 +47,10 @@ class Servers:
 
         threading.Thread(target=loop, daemon=True).start()
         return server.getsockname()[1]
+
+    def flow(self, line):
+        while True:
+            line.sendall(DATA)
 
     def take(self, line):
         got = hashlib.md5()
