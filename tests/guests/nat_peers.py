@@ -16,6 +16,7 @@ import sys
 import time
 
 import kit
+import netns
 
 NAME = "web.jackfield.test"
 FIRST = "10.0.2.15"
@@ -59,40 +60,6 @@ def dns_ask(server, name, kind, tcp):
 
 # ---- The lab ----
 
-class Namespace:
-    """A guest: a network namespace that lives as long as this object."""
-
-    def __init__(self, lab):
-        # It says when it has left ours.
-        self.process = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 3600"],
-                                        stdout=subprocess.PIPE)
-        self.process.stdout.readline()
-        lab.callback(self.stop)
-        self.path = f"/proc/{self.process.pid}/ns/net"
-        self("ip", "link", "set", "lo", "up")
-
-    def __call__(self, *words, check=True, seconds=60, env=None):
-        done = subprocess.run(["nsenter", f"--net={self.path}", *map(str, words)], text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=seconds,
-                              env=dict(os.environ, **(env or {})))
-        if check and done.returncode != 0:
-            raise kit.Failed(f"{' '.join(map(str, words))}: {done.stdout.strip()[-500:]}")
-        return done.stdout
-
-    def start(self, *words, env=None):
-        return subprocess.Popen(["nsenter", f"--net={self.path}", *map(str, words)],
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))
-
-    def dns(self, *words):
-        return eval(self(sys.executable, __file__, "--ask", *words))
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-
 class Peers:
     def __init__(self, lab):
         self.lab = lab
@@ -129,7 +96,7 @@ class Peers:
         self.lab.callback(process.kill)
 
     def machine(self):
-        self.guest = Namespace(self.lab)
+        self.guest = netns.Namespace(self.lab)
         self.tftp = self.home / "tftp"
         self.tftp.mkdir()
         (self.tftp / "boot").write_bytes(os.urandom(3_000_000))
@@ -163,6 +130,9 @@ class Peers:
         for word in words:
             if word not in text:
                 raise kit.Failed(f"no {word!r} in {text[-2000:]}")
+
+    def dns(self, *words):
+        return eval(self.guest(sys.executable, __file__, "--ask", *words))
 
     # ---- DHCP ----
 
@@ -284,16 +254,16 @@ class Peers:
         self.test_udhcpc()
         v4, v6 = bytes([192, 0, 2, 80]), socket.inet_pton(socket.AF_INET6, "2001:db8::80")
         for tcp in ("", "tcp"):
-            got = self.guest.dns("10.0.2.3", NAME, "1", tcp)
+            got = self.dns("10.0.2.3", NAME, "1", tcp)
             if got[:3] != (0, 1, v4):
                 raise kit.Failed(f"A {tcp}: {got}")
-            got = self.guest.dns("10.0.2.3", NAME, "28", tcp)
+            got = self.dns("10.0.2.3", NAME, "28", tcp)
             if got[:3] != (0, 1, v6):
                 raise kit.Failed(f"AAAA {tcp}: {got}")
-        if self.guest.dns("10.0.2.3", "none.jackfield.test", "1", "")[0] != 3:
+        if self.dns("10.0.2.3", "none.jackfield.test", "1", "")[0] != 3:
             raise kit.Failed("no NXDOMAIN")
         # More than a datagram may have: cut over UDP, whole over TCP.
-        long = self.guest.dns("10.0.2.3", "long." + NAME, "16", "tcp")
+        long = self.dns("10.0.2.3", "long." + NAME, "16", "tcp")
         if long[3] < 2000:
             raise kit.Failed(f"TXT over TCP: {long[3]} bytes")
 
@@ -301,7 +271,7 @@ class Peers:
         """By the name server's IPv6 address, where the host's resolver has an IPv4 one."""
         self.test_autoconfiguration()
         for tcp in ("", "tcp"):
-            got = self.guest.dns("fd17:625c:f037:2::3", NAME, "1", tcp)
+            got = self.dns("fd17:625c:f037:2::3", NAME, "1", tcp)
             if got[:3] != (0, 1, bytes([192, 0, 2, 80])):
                 raise kit.Failed(f"A {tcp}: {got}")
 
@@ -310,7 +280,7 @@ class Peers:
         self.dnsmasq("127.0.0.2", "192.0.2.81")
         self.resolv.write_text("nameserver 127.0.0.2\nsearch jackfield.test\n")
         wanted = (0, 1, bytes([192, 0, 2, 81]))
-        kit.wait_for("the new resolver's answer", lambda: self.guest.dns(
+        kit.wait_for("the new resolver's answer", lambda: self.dns(
             "10.0.2.3", NAME, "1", "")[:3] == wanted, 20)
         self.resolv.write_text("nameserver 127.0.0.1\nsearch jackfield.test\n")
 
@@ -326,11 +296,11 @@ class Peers:
         for name, wanted in (("a.mapped.test", "10.0.2.2"), ("one", "10.0.2.2"),
                              ("localhost", "127.0.0.1"), (NAME, "192.0.2.80")):
             for tcp in ("", "tcp"):
-                got = self.guest.dns("10.0.2.3", name, "1", tcp)
+                got = self.dns("10.0.2.3", name, "1", tcp)
                 if got[:3] != (0, 1, socket.inet_aton(wanted)):
                     raise kit.Failed(f"{name} {tcp}: {got}")
         # What the library does not look up comes from the resolver, whole.
-        long = self.guest.dns("10.0.2.3", "long." + NAME, "16", "tcp")
+        long = self.dns("10.0.2.3", "long." + NAME, "16", "tcp")
         if long[3] < 2000:
             raise kit.Failed(f"TXT over TCP: {long[3]} bytes")
         self.set("--nat-dns-host-resolver1", "off", "--nic-property1", "dns-mappings=")
