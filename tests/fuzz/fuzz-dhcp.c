@@ -214,9 +214,12 @@ step(World *w, FuzzInput *input)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const char *const properties[] = { "network=n", "address=192.168.56.2/24",
+	static const char *const properties[] = { "network=n",
+						  "address=192.168.56.2/24",
 						  "lower-ip=192.168.56.101",
-						  "upper-ip=192.168.56.108", NULL };
+						  "upper-ip=192.168.56.108",
+						  "probe=0",
+						  NULL };
 	FuzzInput input = { data, len };
 	World *w = g_new0(World, 1);
 

@@ -87,7 +87,7 @@ ask_build(const Ask *ask, guint8 *frame)
 }
 
 /* Checksums are the far end's to check, so they are checked here. */
-static void
+void
 reply_read(Reply *reply, const JfHarnessFrame *frame)
 {
 	guint8 pseudo[12];

@@ -35,6 +35,8 @@ typedef struct Reply {
 
 /* The frame of a message. Returns its length. */
 gsize ask_build(const Ask *ask, guint8 *frame);
+/* Takes an answer's frame apart; a frame that is none fails the test. */
+void reply_read(Reply *reply, const JfHarnessFrame *frame);
 /* Sends it and takes the answer, if there is one; there must not be two. */
 void ask(JfHarness *h, const Ask *ask, Reply *reply);
 /* The type of the answer to it, 0: none. */

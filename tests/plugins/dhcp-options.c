@@ -34,7 +34,7 @@ setup(Fixture *f, gconstpointer data)
 	config = g_strconcat("config=", f->config, NULL);
 	f->h = wire_start((const char *[]){ "network=blue", "address=192.168.56.2/24",
 					    "lower-ip=192.168.56.101", "upper-ip=192.168.56.199",
-					    config, NULL });
+					    "probe=0", config, NULL });
 }
 
 static void
@@ -403,16 +403,16 @@ test_flood(Fixture *f, gconstpointer data)
 		discover.mac = (guint8)i;
 		len = ask_build(&discover, frame);
 		g_assert_true(jf_harness_push_bytes(f->h, port, frame, len));
-		if (++pushed % 100 == 0)
+		if (++pushed % 300 == 0)
 			jf_harness_poll(f->h, 0);
 	}
 	jf_harness_poll(f->h, 0);
 	for (JfHarnessFrame *frame; (frame = jf_harness_pull(f->h, port)); answers++)
 		jf_harness_frame_free(frame);
-	/* 64 of each hundred found room, and 1024 were answered: of 256 clients, 99 addresses. */
-	g_assert_cmpuint(wire_counter(f->h, "overrun"), ==, 30 * 36);
+	/* 256 of each 300 found room, and 1024 were answered: of 256 clients, 99 addresses. */
+	g_assert_cmpuint(wire_counter(f->h, "overrun"), ==, 10 * 44);
 	g_assert_cmpuint(wire_counter(f->h, "discover"), ==, 1024);
-	g_assert_cmpuint(wire_counter(f->h, "throttled"), ==, 30 * 64 - 1024);
+	g_assert_cmpuint(wire_counter(f->h, "throttled"), ==, 10 * 256 - 1024);
 	g_assert_cmpuint(answers + wire_counter(f->h, "exhausted"), ==, 1024);
 	jf_harness_crank(f->h, SECOND);
 	discover.mac = 1;

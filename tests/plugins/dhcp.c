@@ -24,7 +24,7 @@ start(Fixture *f, const char *upper)
 
 	f->h = wire_start((const char *[]){ "network=blue", "address=" SERVER "/24",
 					    "lower-ip=192.168.56.101", last, leases, config,
-					    NULL });
+					    "probe=0", NULL });
 }
 
 static void

@@ -10,6 +10,11 @@
 
 #define OPTION_ROUTER 3u
 #define OPTION_DNS 6u
+#define OPTION_DOMAIN 15u
+#define OPTION_SEARCH 119u
+#define RESOLV_CONF "/etc/resolv.conf"
+#define LABEL_MAX 63u
+#define DOMAIN_MAX 253u
 
 /* ---- Names ---- */
 
@@ -191,6 +196,74 @@ write_reserved(GKeyFile *file, const NatNetwork *net)
 		g_key_file_set_string(file, "global", "reserved", text->str);
 }
 
+/* Appends a name as DNS messages have it (RFC 1035, 3.1). FALSE: it is no name. */
+static gboolean
+append_domain(GByteArray *bytes, const char *domain)
+{
+	guint before = bytes->len;
+	gsize len = strlen(domain);
+	guint8 count;
+
+	if (len && domain[len - 1] == '.')
+		len--;
+	if (len == 0 || len > DOMAIN_MAX)
+		return FALSE;
+	for (gsize at = 0; at <= len;) {
+		gsize label = MIN(strcspn(domain + at, "."), len - at);
+
+		if (label == 0 || label > LABEL_MAX) {
+			g_byte_array_set_size(bytes, before);
+			return FALSE;
+		}
+		count = (guint8)label;
+		g_byte_array_append(bytes, &count, 1);
+		g_byte_array_append(bytes, (const guint8 *)domain + at, count);
+		at += label + 1;
+	}
+	count = 0;
+	g_byte_array_append(bytes, &count, 1);
+	return TRUE;
+}
+
+/* The words of the last `search` or `domain` of resolv.conf(5); NULL: there is none. */
+static char **
+read_domains(void)
+{
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+	char **words = NULL;
+
+	if (!g_file_get_contents(RESOLV_CONF, &text, NULL, NULL))
+		return NULL;
+	lines = g_strsplit(text, "\n", -1);
+	for (guint i = 0; lines[i]; i++) {
+		g_auto(GStrv) line = g_strsplit_set(g_strstrip(lines[i]), " \t", -1);
+
+		if (g_strcmp0(line[0], "search") != 0 && g_strcmp0(line[0], "domain") != 0)
+			continue;
+		g_strfreev(words);
+		words = g_strdupv(line + 1);
+	}
+	return words;
+}
+
+/* The host's domain and search list, as they are now. */
+static void
+write_domains(GKeyFile *file)
+{
+	g_auto(GStrv) words = read_domains();
+	g_autoptr(GByteArray) search = g_byte_array_new();
+	const char *first = NULL;
+
+	for (guint i = 0; words && words[i]; i++)
+		if (append_domain(search, words[i]) && !first)
+			first = words[i];
+	if (!first)
+		return;
+	write_option(file, "global", OPTION_DOMAIN, (const guint8 *)first, strlen(first));
+	write_option(file, "global", OPTION_SEARCH, search->data, search->len);
+}
+
 /* The engine is the router, and answers for the host's name servers. */
 static void
 write_nat(GKeyFile *file, const NatNetwork *net)
@@ -201,6 +274,7 @@ write_nat(GKeyFile *file, const NatNetwork *net)
 
 	for (i = 0; i < G_N_ELEMENTS(codes); i++)
 		write_option(file, "global", codes[i], (const guint8 *)&gateway, sizeof gateway);
+	write_domains(file);
 	write_reserved(file, net);
 }
 

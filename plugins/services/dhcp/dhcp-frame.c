@@ -94,6 +94,36 @@ frame_answer_arp(guint8 *reply, const guint8 *frame, gsize len, guint32 address,
 	return TRUE;
 }
 
+void
+frame_build_arp(guint8 *frame, guint32 address, const guint8 *mac, guint32 wanted)
+{
+	static const guint8 head[] = { 0, 1, 8, 0, 6, 4, 0, 1 };
+	guint8 *arp = frame + ETHERNET_LEN;
+
+	memset(frame, 0, ARP_FRAME_LEN);
+	memset(frame, 0xff, 6);
+	memcpy(frame + 6, mac, 6);
+	jf_put_be16(frame + 12, TYPE_ARP);
+	memcpy(arp, head, sizeof head);
+	memcpy(arp + 8, mac, 6);
+	jf_put_be32(arp + 14, address);
+	jf_put_be32(arp + 24, wanted);
+}
+
+gboolean
+frame_parse_arp_reply(const guint8 *frame, gsize len, guint32 *address, guint8 mac[6])
+{
+	static const guint8 head[] = { 0, 1, 8, 0, 6, 4, 0, 2 };
+	const guint8 *arp = frame + ETHERNET_LEN;
+
+	if (len < ETHERNET_LEN + ARP_LEN || jf_get_be16(frame + 12) != TYPE_ARP ||
+	    memcmp(arp, head, sizeof head) != 0)
+		return FALSE;
+	memcpy(mac, arp + 8, 6);
+	*address = jf_get_be32(arp + 14);
+	return TRUE;
+}
+
 static void
 ip_build(guint8 *ip, gsize len, guint32 source, guint32 destination, guint16 id)
 {

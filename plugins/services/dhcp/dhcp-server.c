@@ -53,6 +53,15 @@ server_offer(const Server *server, const Request *request, Binding *binding)
 		binding_set(binding, request, BINDING_OFFERED, now, now + OFFER_SECONDS);
 }
 
+/* An address that was given out is the client's to probe; one that is about to be is ours. */
+static gboolean
+server_wants_probe(const Server *server, const Binding *binding)
+{
+	if (!server->probes || binding->state == BINDING_ACKED)
+		return FALSE;
+	return binding->state != BINDING_OFFERED || !binding->is_probed;
+}
+
 /* What cannot be written now is in the next file that can. */
 static void
 server_save(Server *server)
@@ -130,13 +139,20 @@ handle_discover(Server *server, const Request *request, Answer *answer)
 	guint16 len;
 	Binding *binding;
 
-	jf_count(server->n.discover, 1);
+	if (!answer->is_again)
+		jf_count(server->n.discover, 1);
 	/* RFC 2131, table 5: a client that has an address does not discover. */
 	if (request->ciaddr)
 		return;
 	binding = server_choose(server, request, request->wanted);
 	if (!binding)
 		return;
+	if (server_wants_probe(server, binding)) {
+		binding->is_probed = FALSE;
+		server_offer(server, request, binding);
+		answer->probe = binding->address;
+		return;
+	}
 	if (jf_dhcp_get(&request->message, JF_DHCP_OPT_RAPID_COMMIT, &len)) {
 		server_ack(server, request, binding, TRUE, answer);
 		return;
@@ -261,6 +277,24 @@ handle_decline(Server *server, const Request *request)
 	       binding->address >> 16 & 255, binding->address >> 8 & 255, binding->address & 255);
 }
 
+void
+server_end_probe(Server *server, guint32 address, gboolean conflict)
+{
+	Binding *binding = leases_find_address(server->leases, address);
+
+	if (!binding || binding->state != BINDING_OFFERED)
+		return;
+	binding->is_probed = TRUE;
+	if (!conflict)
+		return;
+	binding->state = BINDING_DECLINED;
+	binding->end = server_now(server) + DECLINE_SECONDS;
+	jf_count(server->n.conflict, 1);
+	jf_log(server->inst, G_LOG_LEVEL_WARNING,
+	       "%u.%u.%u.%u is in use by somebody who has no lease for it", address >> 24,
+	       address >> 16 & 255, address >> 8 & 255, address & 255);
+}
+
 static void
 handle_release(Server *server, const Request *request)
 {
@@ -364,6 +398,7 @@ server_handle(Server *server, const Packet *packet, Answer *answer)
 	g_autofree Request *request = g_new0(Request, 1);
 
 	answer->len = 0;
+	answer->probe = 0;
 	if (!request_read(server, request, packet)) {
 		jf_count(server->n.malformed, 1);
 		return;

@@ -12,11 +12,14 @@
 
 #include <string.h>
 
-#define RING_SLOTS 64u
+/* A network full of machines that start together. */
+#define RING_SLOTS 256u
 #define NANOSECONDS G_GUINT64_CONSTANT(1000000000)
 /* Messages at once, and for each second. */
 #define BUCKET_SIZE 1024u
 #define BUCKET_RATE 256u
+/* RFC 2131, figure 1. */
+#define CHADDR_AT 28u
 
 typedef struct Slot {
 	guint16 len;
@@ -32,6 +35,7 @@ typedef struct Dhcp {
 	guint16 ip_id;
 	guint64 tokens, filled; /* the bucket and when it was filled, ns */
 	guint64 *arp;
+	Probes probes;
 
 	GMutex lock;
 	guint head, used; /* of the ring, under lock */
@@ -82,6 +86,14 @@ static const JfPropSpec dhcp_props[] = {
 		.type = JF_PROP_PATH,
 		.blurb =
 			"File that keeps the leases over restarts; unset, they are in memory only.",
+	},
+	{
+		.name = "probe",
+		.type = JF_PROP_INT,
+		.def = "100",
+		.max = 1000,
+		.blurb = "Milliseconds to wait for an answer of whoever has an address that is to "
+			 "be offered; 0: it is not asked for.",
 	},
 	{ .name = NULL },
 };
@@ -171,6 +183,8 @@ dhcp_add_counters(JfInstance *inst, Dhcp *dhcp)
 		{ "exhausted", &n->exhausted },
 		{ "throttled", &n->throttled },
 		{ "overrun", &n->overrun },
+		{ "probe", &n->probe },
+		{ "conflict", &n->conflict },
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
@@ -203,6 +217,8 @@ dhcp_init(JfInstance *inst, GError **error)
 	dhcp->server.leases = leases_new(lower, upper, dhcp->server.address);
 	dhcp->server.path = g_strdup(jf_property_string(inst, "leases"));
 	dhcp_set_mac(dhcp, inst->host->property(inst, "mac"));
+	dhcp->probes.wait = (guint64)jf_property_int(inst, "probe") * (NANOSECONDS / 1000);
+	dhcp->server.probes = dhcp->probes.wait != 0;
 	return dhcp_read_config(inst, error);
 }
 
@@ -218,6 +234,7 @@ dhcp_finish(JfInstance *inst)
 }
 
 static guint dhcp_deliver(gpointer data, const JfFrame *frames, guint n);
+static void dhcp_probes_due(JfInstance *inst, gpointer data);
 
 /* A lease file that cannot be read is no reason to leave the network without addresses. */
 static void
@@ -247,7 +264,10 @@ dhcp_start(JfInstance *inst, GError **error)
 	dhcp->filled = inst->host->now(inst, JF_CLOCK_MONOTONIC);
 	memcpy(join.mac, dhcp->mac, sizeof join.mac);
 	dhcp->port = dhcp->sw->join(inst, jf_property_string(inst, "network"), &join, error);
-	return dhcp->port != NULL;
+	if (!dhcp->port)
+		return FALSE;
+	dhcp->probes.timer = inst->host->timer_add(inst, dhcp_probes_due, NULL);
+	return TRUE;
 }
 
 static void
@@ -257,6 +277,8 @@ dhcp_stop(JfInstance *inst)
 
 	dhcp->sw->leave(dhcp->port);
 	dhcp->port = NULL;
+	probes_clear(&dhcp->probes);
+	inst->host->timer_remove(dhcp->probes.timer);
 }
 
 static gboolean
@@ -295,27 +317,86 @@ dhcp_take_token(JfInstance *inst, Dhcp *dhcp)
 	return TRUE;
 }
 
+/* A client's message. `tries`: how often it has been here. */
+static void
+dhcp_handle_message(JfInstance *inst, const Probe *message)
+{
+	Dhcp *dhcp = inst->priv;
+	guint8 bytes[FRAME_MAX];
+	Answer answer = { .frame = bytes, .is_again = message->tries > 0 };
+	Probe next = *message;
+	Packet packet;
+
+	if (!frame_parse(&packet, message->bytes, message->len, message->has_checksum))
+		return;
+	server_handle(&dhcp->server, &packet, &answer);
+	if (answer.probe) {
+		next.address = answer.probe;
+		next.tries++;
+		if (!probes_add(&dhcp->probes, inst, &next))
+			return;
+		jf_count(dhcp->server.n.probe, 1);
+		frame_build_arp(bytes, dhcp->server.address, dhcp->mac, answer.probe);
+		dhcp_send(dhcp, bytes, ARP_FRAME_LEN);
+	} else if (answer.len) {
+		dhcp_send(dhcp, bytes,
+			  frame_build(bytes, answer.len, &answer.to, dhcp->mac,
+				      dhcp->server.address, dhcp->ip_id++));
+	}
+}
+
+/* Somebody has the address; it may be the client itself, which then keeps it. */
+static void
+dhcp_end_probe(JfInstance *inst, guint32 address, const guint8 *mac)
+{
+	Dhcp *dhcp = inst->priv;
+	g_autofree Probe *probe = probes_take(&dhcp->probes, address);
+
+	if (!probe)
+		return;
+	probes_plan(&dhcp->probes, inst);
+	server_end_probe(&dhcp->server, address, memcmp(probe->mac, mac, 6) != 0);
+	dhcp_handle_message(inst, probe);
+}
+
+static void
+dhcp_probes_due(JfInstance *inst, gpointer data)
+{
+	Dhcp *dhcp = inst->priv;
+	guint64 now = inst->host->now(inst, JF_CLOCK_MONOTONIC);
+	Probe *probe;
+
+	(void)data;
+	while ((probe = probes_take_due(&dhcp->probes, now))) {
+		server_end_probe(&dhcp->server, probe->address, FALSE);
+		dhcp_handle_message(inst, probe);
+		g_free(probe);
+	}
+	probes_plan(&dhcp->probes, inst);
+}
+
 static void
 dhcp_handle(JfInstance *inst, const Slot *slot)
 {
 	Dhcp *dhcp = inst->priv;
-	guint8 bytes[FRAME_MAX];
-	Answer answer = { .frame = bytes };
+	guint8 bytes[ARP_FRAME_LEN], mac[6];
+	Probe message = { .len = slot->len, .has_checksum = slot->has_checksum };
+	guint32 address;
 	Packet packet;
 
 	if (frame_answer_arp(bytes, slot->bytes, slot->len, dhcp->server.address, dhcp->mac)) {
 		jf_count(dhcp->arp, 1);
 		dhcp_send(dhcp, bytes, ARP_FRAME_LEN);
-		return;
+	} else if (frame_parse_arp_reply(slot->bytes, slot->len, &address, mac)) {
+		dhcp_end_probe(inst, address, mac);
+	} else if (frame_parse(&packet, slot->bytes, slot->len, slot->has_checksum) &&
+		   dhcp_take_token(inst, dhcp)) {
+		if (packet.len < CHADDR_AT + sizeof message.mac)
+			return;
+		memcpy(message.mac, packet.data + CHADDR_AT, sizeof message.mac);
+		memcpy(message.bytes, slot->bytes, slot->len);
+		dhcp_handle_message(inst, &message);
 	}
-	if (!frame_parse(&packet, slot->bytes, slot->len, slot->has_checksum) ||
-	    !dhcp_take_token(inst, dhcp))
-		return;
-	server_handle(&dhcp->server, &packet, &answer);
-	if (answer.len)
-		dhcp_send(dhcp, bytes,
-			  frame_build(bytes, answer.len, &answer.to, dhcp->mac,
-				      dhcp->server.address, dhcp->ip_id++));
 }
 
 /* The oldest frame, NULL: none. It stays in its slot until ring_drop. */

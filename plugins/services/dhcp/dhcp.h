@@ -91,6 +91,7 @@ typedef struct Binding {
 	ClientId id;
 	guint8 mac[6];
 	guint64 issued, end; /* end G_MAXUINT64: never */
+	gboolean is_probed;  /* while it is offered: nobody answered for it */
 } Binding;
 
 typedef struct Leases {
@@ -146,6 +147,10 @@ typedef struct Route {
 	guint32 address;
 	guint16 port;
 } Route;
+/* Asks everybody who has `wanted`; ARP_FRAME_LEN bytes. */
+void frame_build_arp(guint8 *frame, guint32 address, const guint8 *mac, guint32 wanted);
+/* An answer to that. */
+gboolean frame_parse_arp_reply(const guint8 *frame, gsize len, guint32 *address, guint8 mac[6]);
 gsize frame_build(guint8 *frame, gsize len, const Route *to, const guint8 *mac, guint32 address,
 		  guint16 id);
 
@@ -155,6 +160,7 @@ typedef struct Counters {
 	guint64 *discover, *request, *decline, *release, *inform;
 	guint64 *offer, *ack, *nak;
 	guint64 *malformed, *not_for_us, *exhausted, *throttled, *overrun;
+	guint64 *probe, *conflict;
 } Counters;
 
 typedef struct Server {
@@ -165,6 +171,7 @@ typedef struct Server {
 	char *path; /* of the lease file; NULL: none */
 	Counters n;
 	gboolean is_broken; /* the lease file cannot be written: said once */
+	gboolean probes;    /* an address is asked for before it is offered */
 } Server;
 
 /* Where and as what an answer goes: FRAME_HEADERS + JF_DHCP_MAX_LEN bytes. */
@@ -172,9 +179,41 @@ typedef struct Answer {
 	guint8 *frame;
 	gsize len; /* of the datagram; 0: no answer */
 	Route to;
+	guint32 probe;     /* the address to ask for before the message is handled again; 0: none */
+	gboolean is_again; /* in: the message has been here before */
 } Answer;
 
 void server_handle(Server *server, const Packet *packet, Answer *answer);
+/* What became of a probe: somebody has the address, or nobody said so. */
+void server_end_probe(Server *server, guint32 address, gboolean conflict);
+
+/* ---- dhcp-probe.c: messages that wait for it ---- */
+
+typedef struct Probe {
+	GList link;
+	guint32 address;
+	guint64 due;
+	guint tries;
+	gboolean has_checksum;
+	guint8 mac[6]; /* the client's: it may have the address already */
+	guint len;
+	guint8 bytes[FRAME_MAX];
+} Probe;
+
+typedef struct Probes {
+	GQueue queue; /* Probe, by `due` */
+	guint64 wait; /* ns; 0: no probes */
+	JfTimer *timer;
+} Probes;
+
+/* FALSE: it is asked for already, too many wait, or the message has had its tries. */
+gboolean probes_add(Probes *probes, JfInstance *inst, const Probe *probe);
+/* The next one that is over, or the one of this address; NULL: none (g_free). */
+Probe *probes_take_due(Probes *probes, guint64 now);
+Probe *probes_take(Probes *probes, guint32 address);
+/* Arms the timer anew. */
+void probes_plan(Probes *probes, JfInstance *inst);
+void probes_clear(Probes *probes);
 
 /* ---- dhcp-reply.c: what is in an answer ---- */
 
