@@ -3,8 +3,11 @@
  * vfio-user-irq.c - interrupts, by the client's eventfds.
  *
  * INTx is a level on a line that an eventfd cannot show: signalled once, it counts as masked until
- * the client sends UNMASK, and is then signalled again if it is still high. MSI-X table and masks
- * are the client's own; a vector only has to be signalled.
+ * the client sends UNMASK, and is then signalled again if it is still high. QEMU sends it at the
+ * guest's first access to a register after the interrupt, when the handler has not come to what it is
+ * called for: a level that has been high ever since is given a moment to fall, or a chip whose causes
+ * are not cleared by the first access (a PCnet) would interrupt its own handler at every access. MSI-X
+ * table and masks are the client's own; a vector only has to be signalled.
  */
 #include "vfio-user.h"
 
@@ -12,6 +15,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A few accesses long. */
+#define INTX_HOLD_NS (300 * 1000ull)
 
 typedef struct IrqSet {
 	guint32 argsz, flags, index, start, count;
@@ -44,7 +50,7 @@ vu_irqs_reset(VuIrqs *irqs)
 	eventfd_set(&irqs->req, -1);
 	for (guint i = 0; i < irqs->n_msix; i++)
 		eventfd_set(&irqs->msix[i], -1);
-	irqs->masked = irqs->level = FALSE;
+	irqs->masked = irqs->level = irqs->same = irqs->held = FALSE;
 	g_mutex_unlock(&irqs->lock);
 }
 
@@ -71,9 +77,9 @@ eventfd_signal(int fd)
 static void
 intx_update(VuIrqs *irqs)
 {
-	if (!irqs->level || irqs->masked || irqs->intx < 0)
+	if (!irqs->level || irqs->masked || irqs->held || irqs->intx < 0)
 		return;
-	irqs->masked = TRUE;
+	irqs->masked = irqs->same = TRUE;
 	eventfd_signal(irqs->intx);
 }
 
@@ -84,6 +90,20 @@ irq_level(gpointer data, gboolean level)
 
 	g_mutex_lock(&irqs->lock);
 	irqs->level = level;
+	if (!level)
+		irqs->same = irqs->held = FALSE;
+	intx_update(irqs);
+	g_mutex_unlock(&irqs->lock);
+}
+
+void
+vu_irqs_release(JfInstance *inst, gpointer data)
+{
+	VuIrqs *irqs = &((VfioUser *)inst->priv)->irqs;
+
+	(void)data;
+	g_mutex_lock(&irqs->lock);
+	irqs->held = FALSE;
 	intx_update(irqs);
 	g_mutex_unlock(&irqs->lock);
 }
@@ -196,7 +216,7 @@ irqs_trigger(VuIrqs *irqs, const IrqSet *set, VuMessage *message)
 			message->fds[i] = -1;
 	}
 	if (set->index == IRQ_INTX) {
-		irqs->masked = FALSE;
+		irqs->masked = irqs->held = FALSE;
 		intx_update(irqs);
 	}
 	return 0;
@@ -208,13 +228,16 @@ irqs_mask(VuIrqs *irqs, const IrqSet *set)
 	if (set->index != IRQ_INTX || !(set->flags & IRQ_DATA_NONE))
 		return ENOTSUP;
 	irqs->masked = (set->flags & IRQ_ACTION_MASK) != 0;
+	irqs->held = !irqs->masked && irqs->level && irqs->same;
 	intx_update(irqs);
 	return 0;
 }
 
 guint32
-vu_irqs_set(VuIrqs *irqs, VuMessage *message)
+vu_irqs_set(VfioUser *vu, VuMessage *message)
 {
+	VuIrqs *irqs = &vu->irqs;
+	gboolean held;
 	guint32 result;
 	IrqSet set;
 	guint n;
@@ -232,6 +255,10 @@ vu_irqs_set(VuIrqs *irqs, VuMessage *message)
 		result = irqs_mask(irqs, &set);
 	else
 		result = EINVAL;
+	held = irqs->held;
 	g_mutex_unlock(&irqs->lock);
+	if (held)
+		vu->host->timer_arm(vu->hold,
+				    vu->host->now(vu->inst, JF_CLOCK_MONOTONIC) + INTX_HOLD_NS);
 	return result;
 }

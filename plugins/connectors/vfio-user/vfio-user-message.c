@@ -257,7 +257,7 @@ dispatch(VfioUser *vu, VuMessage *message, GByteArray *reply)
 	case CMD_DEVICE_GET_IRQ_INFO:
 		return irq_info(vu, message, reply);
 	case CMD_DEVICE_SET_IRQS:
-		return vu_irqs_set(&vu->irqs, message);
+		return vu_irqs_set(vu, message);
 	case CMD_REGION_READ:
 		return region_read(vu, message, reply);
 	case CMD_REGION_WRITE:

@@ -252,6 +252,7 @@ vfio_user_stop(JfInstance *inst)
 	client_gone(vu, "the card is stopped");
 	g_clear_pointer(&vu->listener_watch, vu->host->watch_remove);
 	g_clear_pointer(&vu->again, vu->host->timer_remove);
+	g_clear_pointer(&vu->hold, vu->host->timer_remove);
 	jf_socket_unlink(&vu->file);
 	if (vu->listener >= 0)
 		close(vu->listener);
@@ -267,6 +268,7 @@ vfio_user_start(JfInstance *inst, GError **error)
 	if (vu->listener < 0)
 		return FALSE;
 	vu->again = vu->host->timer_add(inst, again_due, NULL);
+	vu->hold = vu->host->timer_add(inst, vu_irqs_release, NULL);
 	vu->listener_watch = vu->host->watch_add(inst, vu->listener, EPOLLIN, listener_ready, NULL);
 	if (vu->listener_watch)
 		return TRUE;

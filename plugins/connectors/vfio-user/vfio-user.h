@@ -101,7 +101,9 @@ typedef struct VuIrqs {
 	GMutex lock;
 	int intx; /* -1: none */
 	gboolean level, masked;
-	int *msix; /* n of them, -1: none */
+	gboolean same; /* the level has not fallen since it was signalled */
+	gboolean held; /* unmasked with the same level: signalled when the timer fires */
+	int *msix;     /* n of them, -1: none */
 	guint n_msix;
 	int err, req;
 } VuIrqs;
@@ -121,6 +123,7 @@ typedef struct VfioUser {
 	guint32 events;
 	gboolean welcomed; /* the client has sent its version */
 	JfTimer *again;    /* more to handle, or a listener to look at again */
+	JfTimer *hold;     /* a level that is still high after UNMASK */
 
 	VuChannel channel;
 	VuIrqs irqs;
@@ -174,7 +177,8 @@ void vu_dma_reset(VfioUser *vu);
 void vu_irqs_init(VuIrqs *irqs, guint n_msix);
 void vu_irqs_finish(VuIrqs *irqs);
 void vu_irqs_reset(VuIrqs *irqs); /* forgets every eventfd */
-guint32 vu_irqs_set(VuIrqs *irqs, VuMessage *message);
+guint32 vu_irqs_set(VfioUser *vu, VuMessage *message);
+void vu_irqs_release(JfInstance *inst, gpointer data); /* `hold` has fired */
 guint vu_irq_count(const VfioUser *vu, guint index);
 extern const JfDeviceCallbacks vu_callbacks;
 
