@@ -308,6 +308,19 @@ reply_header(const Dhcp *dhcp, const Request *request, guint8 type, guint32 addr
 	       4);
 }
 
+static void
+dhcp_count(const Dhcp *dhcp, guint8 type)
+{
+	const NatServiceCounters *n = nat_engine_get_service_counters(dhcp->engine);
+
+	if (type == JF_DHCP_OFFER)
+		jf_count(n->dhcp_offers, 1);
+	else if (type == JF_DHCP_ACK)
+		jf_count(n->dhcp_acks, 1);
+	else if (type == JF_DHCP_NAK)
+		jf_count(n->dhcp_naks, 1);
+}
+
 /* `type` 0: to a BOOTP client. */
 static void
 dhcp_reply(const Dhcp *dhcp, const Request *request, guint8 type, guint32 address, gboolean rapid)
@@ -339,6 +352,7 @@ dhcp_reply(const Dhcp *dhcp, const Request *request, guint8 type, guint32 addres
 	if (is_good)
 		put_network(dhcp, message, &header, &builder);
 	reply_send(dhcp, &header, type, data, jf_dhcp_builder_finish(&builder));
+	dhcp_count(dhcp, type);
 }
 
 /* ---- Messages ---- */

@@ -207,6 +207,7 @@ upstream_try(Stream *stream)
 		set_deadline(stream, TRY_SECONDS);
 		return;
 	}
+	jf_count(nat_engine_get_service_counters(stream->streams->engine)->dns_failures, 1);
 	memcpy(answer, stream->in->data + PREFIX_LEN, 4);
 	jf_put_be16(answer + 2, (guint16)(jf_get_be16(answer + 2) | 0x8080u | NAT_DNS_SERVFAIL));
 	stream_put(stream, answer, sizeof answer);
@@ -293,6 +294,7 @@ stream_take(Stream *stream)
 	if (len < NAT_DNS_HEADER_LEN)
 		return FALSE;
 	stream->waits = TRUE;
+	jf_count(nat_engine_get_service_counters(streams->engine)->dns_queries, 1);
 	if (!nat_dns_parse(&question, query, len)) {
 		upstream_begin(stream);
 		return TRUE;

@@ -127,6 +127,7 @@ query_fail(Query *query)
 {
 	guint16 flags = jf_get_be16(query->data + 2);
 
+	jf_count(nat_engine_get_service_counters(query->dns->engine)->dns_failures, 1);
 	if (query->last) {
 		query_answer(query, query->last, query->last_len);
 		return;
@@ -361,10 +362,10 @@ dns_input(NatEngine *engine, const NatDatagram *in, gpointer data)
 	NatDnsOutcome outcome = NAT_DNS_NOT_OURS;
 	gboolean is_plain;
 
-	(void)engine;
 	if (in->len < NAT_DNS_HEADER_LEN || in->len > QUERY_MAX ||
 	    (jf_get_be16(in->data + 2) & FLAG_QR))
 		return;
+	jf_count(nat_engine_get_service_counters(engine)->dns_queries, 1);
 	memcpy(asker.mac, in->mac, 6);
 	is_plain = nat_dns_parse(&question, in->data, in->len);
 	if (is_plain)

@@ -405,6 +405,15 @@ add_counters(NatEngine *engine)
 		.out_of_order = counter(inst, "out-of-order"),
 		.flows = counter(inst, "flows"),
 	};
+	engine->service_count = (NatServiceCounters){
+		.dhcp_offers = counter(inst, "dhcp-offer"),
+		.dhcp_acks = counter(inst, "dhcp-ack"),
+		.dhcp_naks = counter(inst, "dhcp-nak"),
+		.dns_queries = counter(inst, "dns-query"),
+		.dns_failures = counter(inst, "dns-failure"),
+		.tftp_transfers = counter(inst, "tftp-transfer"),
+		.tftp_errors = counter(inst, "tftp-error"),
+	};
 }
 
 NatEngine *

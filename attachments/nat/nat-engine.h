@@ -192,6 +192,7 @@ struct NatEngine {
 	const NatConfig *config;
 	const NatSide *side;
 	NatCounters count;
+	NatServiceCounters service_count;
 	gboolean started, blocked, is_posted, in_turn;
 	guint64 now; /* of this turn */
 

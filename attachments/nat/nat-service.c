@@ -134,6 +134,12 @@ nat_service_get_state(NatEngine *engine, const NatService *service)
 	return NULL;
 }
 
+const NatServiceCounters *
+nat_engine_get_service_counters(NatEngine *engine)
+{
+	return &engine->service_count;
+}
+
 void
 nat_engine_set_solicit(NatEngine *engine, NatSolicitFunc func, gpointer data)
 {

@@ -96,6 +96,7 @@ tftp_refuse(const Tftp *tftp, const NatDatagram *in, guint16 code, const char *w
 	guint8 packet[128];
 	gsize len = MIN(strlen(why), sizeof packet - DATA_HEAD - 1);
 
+	jf_count(nat_engine_get_service_counters(tftp->engine)->tftp_errors, 1);
 	jf_put_be16(packet, OP_ERROR);
 	jf_put_be16(packet + 2, code);
 	memcpy(packet + DATA_HEAD, why, len);
@@ -406,6 +407,7 @@ transfer_begin(Tftp *tftp, const NatDatagram *in, const Request *request, NatTft
 		return;
 	}
 	g_ptr_array_add(tftp->transfers, t);
+	jf_count(nat_engine_get_service_counters(tftp->engine)->tftp_transfers, 1);
 	transfer_send(t);
 }
 

@@ -176,6 +176,14 @@ const NatConfig *nat_engine_get_config(NatEngine *engine);
 
 /* ---- For services ---- */
 
+/* What services did. Add with jf_count. */
+typedef struct NatServiceCounters {
+	guint64 *dhcp_offers, *dhcp_acks, *dhcp_naks;
+	guint64 *dns_queries, *dns_failures; /* failures: no resolver had an answer */
+	guint64 *tftp_transfers, *tftp_errors;
+} NatServiceCounters;
+const NatServiceCounters *nat_engine_get_service_counters(NatEngine *engine);
+
 /* A datagram between a guest and one of the engine's own addresses. */
 typedef struct NatDatagram {
 	NatEndpoint from, to;

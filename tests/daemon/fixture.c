@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "bus-error.h"
@@ -12,6 +13,15 @@
 #include "paths.h"
 
 #define DEADLINE_US (20 * G_TIME_SPAN_SECOND)
+
+/* In the child. A test that breaks down leaves no daemon behind, and nobody who keeps the test's
+ * standard output open. */
+static void
+end_with_test(gpointer unused)
+{
+	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
 
 GPid
 fixture_spawn(Fixture *fixture, const char *const *arguments)
@@ -31,8 +41,9 @@ fixture_spawn(Fixture *fixture, const char *const *arguments)
 		g_ptr_array_add(argv, (char *)*arguments);
 	g_ptr_array_add(argv, NULL);
 	g_spawn_async(NULL, (char **)argv->pdata, NULL,
-		      G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &pid,
-		      &error);
+		      G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL |
+			      G_SPAWN_STDERR_TO_DEV_NULL,
+		      end_with_test, NULL, &pid, &error);
 	g_assert_no_error(error);
 	return pid;
 }

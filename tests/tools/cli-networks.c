@@ -218,6 +218,9 @@ test_nat_runs(Home *home, gconstpointer data G_GNUC_UNUSED)
 	check(home, "natnetwork stop --netname n", 1, "", "does not run");
 	check(home, "natnetwork start --netname n", 0, "", "");
 	check(home, "list intnets -l", 0, "Name:        n\nPorts:       2\n", "");
+	check(home, "stats --once", 0, "\nn                nat-router", "");
+	check(home, "stats --once --json", 0,
+	      "\"networks\":[{\"network\":\"n\",\"counters\":{\"nat-router\":{\"", "");
 	check(home, "natnetwork modify --netname n --network 10.0.0.0/24", 1, "", "its network");
 	check(home, "natnetwork modify --netname n --ipv6 on", 1, "", "its ipv6 cannot change");
 	check(home, "natnetwork modify --netname n --loopback-4 delete 127.0.0.1", 1, "", "runs");

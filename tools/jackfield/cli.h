@@ -8,6 +8,7 @@
 #define MANAGER_INTERFACE "org.jackfield.Manager1"
 #define MACHINE_INTERFACE "org.jackfield.Machine1"
 #define CARD_INTERFACE "org.jackfield.Card1"
+#define NETWORK_INTERFACE "org.jackfield.Network1"
 
 /* The command line itself is wrong: exit status 2 instead of 1. */
 #define CLI_ERROR (cli_error_quark())

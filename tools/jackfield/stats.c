@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* stats.c - traffic of the cards that run: a table that renews itself, one shot of it, or JSON. */
+/* stats.c - traffic of the cards that run and what services on networks did: a table that renews
+ * itself, one shot of it, or JSON. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,9 +21,16 @@ typedef struct Sample {
 	GVariant *counters; /* a(sst) */
 } Sample;
 
+/* A network that has services. */
+typedef struct Network {
+	char *name;
+	GVariant *counters; /* a(sst) */
+} Network;
+
 typedef struct Snapshot {
 	gint64 time_us;
-	GPtrArray *samples; /* Sample */
+	GPtrArray *samples;  /* Sample */
+	GPtrArray *networks; /* Network; none where one machine was asked for */
 } Snapshot;
 
 typedef struct StatsOptions {
@@ -44,8 +52,19 @@ sample_free(gpointer data)
 }
 
 static void
+network_free(gpointer data)
+{
+	Network *network = data;
+
+	g_free(network->name);
+	g_variant_unref(network->counters);
+	g_free(network);
+}
+
+static void
 snapshot_free(Snapshot *snapshot)
 {
+	g_ptr_array_unref(snapshot->networks);
 	g_ptr_array_unref(snapshot->samples);
 	g_free(snapshot);
 }
@@ -111,6 +130,37 @@ take_machine(Cli *cli, Snapshot *snapshot, const char *machine, const char *path
 	return TRUE;
 }
 
+static gboolean
+take_networks(Cli *cli, Snapshot *snapshot, GError **error)
+{
+	g_autoptr(GVariant) list = NULL;
+	g_autoptr(GVariantIter) iter = NULL;
+	const char *name, *path;
+
+	list = cli_call_manager(cli, "ListNetworks", NULL, "(a(souutt))", error);
+	if (!list)
+		return FALSE;
+	g_variant_get(list, "(a(souutt))", &iter);
+	while (g_variant_iter_next(iter, "(&s&ouutt)", &name, &path, NULL, NULL, NULL, NULL)) {
+		g_autoptr(GVariant) reply = cli_call(cli, path, NETWORK_INTERFACE,
+						     "GetServiceCounters", NULL, "(a(sst))", NULL);
+		g_autoptr(GVariant) counters = NULL;
+		Network *network;
+
+		/* It may have gone since it was listed. */
+		if (!reply)
+			continue;
+		counters = g_variant_get_child_value(reply, 0);
+		if (g_variant_n_children(counters) == 0)
+			continue;
+		network = g_new0(Network, 1);
+		network->name = g_strdup(name);
+		network->counters = g_steal_pointer(&counters);
+		g_ptr_array_add(snapshot->networks, network);
+	}
+	return TRUE;
+}
+
 static Snapshot *
 take_snapshot(Cli *cli, const char *only, GError **error)
 {
@@ -122,6 +172,7 @@ take_snapshot(Cli *cli, const char *only, GError **error)
 	gboolean running;
 
 	snapshot->samples = g_ptr_array_new_with_free_func(sample_free);
+	snapshot->networks = g_ptr_array_new_with_free_func(network_free);
 	if (only) {
 		only_path = cli_find_machine(cli, only, error);
 		if (!only_path)
@@ -138,6 +189,8 @@ take_snapshot(Cli *cli, const char *only, GError **error)
 		if (!take_machine(cli, snapshot, name, path, error))
 			return NULL;
 	}
+	if (!only && !take_networks(cli, snapshot, error))
+		return NULL;
 	return g_steal_pointer(&snapshot);
 }
 
@@ -179,6 +232,34 @@ print_rates(const Sample *now, const Sample *before, double seconds)
 	       rate(now->rx.frames, before->rx.frames, seconds));
 }
 
+/* One line a service, with the counters that have counted. */
+static void
+print_networks(const Snapshot *now)
+{
+	for (guint i = 0; i < now->networks->len; i++) {
+		const Network *network = now->networks->pdata[i];
+		g_autofree char *last = NULL;
+		const char *driver, *counter;
+		GVariantIter iter;
+		guint64 value;
+
+		g_variant_iter_init(&iter, network->counters);
+		while (g_variant_iter_next(&iter, "(&s&st)", &driver, &counter, &value)) {
+			if (g_strcmp0(last, driver) != 0) {
+				printf("%s%-16s %-10s",
+				       last || i ? "\n" : "\nNETWORK          SERVICE\n",
+				       network->name, driver);
+				g_free(last);
+				last = g_strdup(driver);
+			}
+			if (value)
+				printf(" %s=%" G_GUINT64_FORMAT, counter, value);
+		}
+	}
+	if (now->networks->len)
+		putchar('\n');
+}
+
 static void
 print_table(const Snapshot *now, const Snapshot *before, gboolean rates)
 {
@@ -204,6 +285,7 @@ print_table(const Snapshot *now, const Snapshot *before, gboolean rates)
 	}
 	if (now->samples->len == 0)
 		puts("No card runs.");
+	print_networks(now);
 }
 
 /* ---- JSON: one line a snapshot ---- */
@@ -264,6 +346,16 @@ append_sample(GString *json, const Sample *sample)
 }
 
 static void
+append_network(GString *json, const Network *network)
+{
+	g_autofree char *name = text_quote_json(network->name);
+
+	g_string_append_printf(json, "{\"network\":%s", name);
+	append_counters(json, network->counters);
+	g_string_append_c(json, '}');
+}
+
+static void
 print_json(const Snapshot *now)
 {
 	g_autoptr(GString) json = g_string_new(NULL);
@@ -274,6 +366,12 @@ print_json(const Snapshot *now)
 		if (i > 0)
 			g_string_append_c(json, ',');
 		append_sample(json, now->samples->pdata[i]);
+	}
+	g_string_append(json, "],\"networks\":[");
+	for (i = 0; i < now->networks->len; i++) {
+		if (i > 0)
+			g_string_append_c(json, ',');
+		append_network(json, now->networks->pdata[i]);
 	}
 	printf("%s]}\n", json->str);
 }

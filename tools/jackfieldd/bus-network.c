@@ -4,6 +4,7 @@
 
 #include "bus-object.h"
 #include "jackfield-bus.h"
+#include "networks.h"
 
 typedef struct Search {
 	const char *node;    /* wanted by its name in a path, or */
@@ -65,7 +66,25 @@ network_get_drops(const BusObject *object)
 	return g_variant_new_uint64(object_get_info(object).drops);
 }
 
+static void
+counter_add(const char *driver, const char *counter, guint64 value, gpointer data)
+{
+	g_variant_builder_add(data, "(sst)", driver, counter, value);
+}
+
+static GVariant *
+network_call_get_service_counters(const BusCall *call, G_GNUC_UNUSED GError **error)
+{
+	const BusObject *object = call->object;
+	GVariantBuilder counters;
+
+	g_variant_builder_init(&counters, G_VARIANT_TYPE("a(sst)"));
+	networks_list_counters(object->daemon->networks, object->network, counter_add, &counters);
+	return g_variant_new("(a(sst))", &counters);
+}
+
 static const BusMethod network_methods[] = {
+	{ "GetServiceCounters", network_call_get_service_counters },
 	{ .name = NULL },
 };
 

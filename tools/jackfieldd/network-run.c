@@ -370,6 +370,18 @@ network_run_has_dhcp(const Networks *networks, const char *name)
 }
 
 void
+network_run_list_counters(const Networks *networks, const char *name, JfCounterFunc func,
+			  gpointer data)
+{
+	const NetworkRun *run = g_hash_table_lookup(networks->runs, name);
+
+	if (run && run->engine.service)
+		jf_service_list_counters(run->engine.service, func, data);
+	if (run && run->dhcp.service)
+		jf_service_list_counters(run->dhcp.service, func, data);
+}
+
+void
 network_run_hold(Networks *networks, const char *name, gboolean engine, gboolean dhcp,
 		 gboolean hold)
 {

@@ -43,6 +43,8 @@ void network_run_free(gpointer run);
 gboolean networks_follow(Networks *networks, const char *name, GError **error);
 gboolean network_run_has_engine(const Networks *networks, const char *name);
 gboolean network_run_has_dhcp(const Networks *networks, const char *name);
+void network_run_list_counters(const Networks *networks, const char *name, JfCounterFunc func,
+			       gpointer data);
 /* A service was stopped by hand, until the last card has left or it is started by hand. */
 void network_run_hold(Networks *networks, const char *name, gboolean engine, gboolean dhcp,
 		      gboolean hold);

@@ -290,6 +290,13 @@ networks_nat_runs(const Networks *networks, const char *name)
 	return network_run_has_engine(networks, name);
 }
 
+void
+networks_list_counters(const Networks *networks, const char *network, JfCounterFunc func,
+		       gpointer data)
+{
+	network_run_list_counters(networks, network, func, data);
+}
+
 gboolean
 networks_dhcp_runs(const Networks *networks, const char *network)
 {

@@ -69,6 +69,9 @@ gboolean networks_start_dhcp(Networks *networks, const char *network, GError **e
 gboolean networks_restart_dhcp(Networks *networks, const char *network, GError **error);
 gboolean networks_stop_dhcp(Networks *networks, const char *network, GError **error);
 gboolean networks_dhcp_runs(const Networks *networks, const char *network);
+/* Of the services that run on a network. */
+void networks_list_counters(const Networks *networks, const char *network, JfCounterFunc func,
+			    gpointer data);
 /* With its addresses filled in where they follow from a NAT network; its strings and scopes are
  * those of the original. */
 void networks_get_dhcp_addresses(const Networks *networks, const char *network, DhcpServer *all);

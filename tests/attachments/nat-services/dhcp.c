@@ -175,6 +175,8 @@ test_lease(Fixture *f, gconstpointer data)
 	g_assert_cmpstr(answer.file, ==, "");
 	expect(SAY(1, JF_DHCP_REQUEST, .wanted = HOST(15), .server = HOST(2), .broadcast = TRUE),
 	       "ack 15");
+	g_assert_cmpuint(*nat_engine_get_service_counters(f->fake)->dhcp_offers, ==, 1);
+	g_assert_cmpuint(*nat_engine_get_service_counters(f->fake)->dhcp_acks, ==, 1);
 	check_to(0xffffffff, FALSE);
 	g_assert_cmphex(nat_address_get_v4(fake_get_learned(f->fake, mac)), ==, HOST(15));
 	g_assert_cmpmem(mac, 6, "\x08\0\x27\0\0\1", 6);

@@ -212,6 +212,8 @@ test_mapped(Fixture *f, gconstpointer data)
 	expect(f, fd, 2, 0, address6, 16);
 	expect(f, fd, 3, 0, "\xc0\x00\x02\x01", 4);
 	g_assert_false(take(f, fd, both, 1));
+	g_assert_cmpuint(*nat_engine_get_service_counters(f->fake)->dns_queries, ==, 3);
+	g_assert_cmpuint(*nat_engine_get_service_counters(f->fake)->dns_failures, ==, 0);
 	close(fd);
 }
 
@@ -305,6 +307,7 @@ test_next_resolver(Fixture *f, gconstpointer data)
 		ask(fd, i, "a", 16);
 	for (guint16 i = 0; i < 100; i++)
 		expect(f, fd, i, NAT_DNS_SERVFAIL, NULL, 0);
+	g_assert_cmpuint(*nat_engine_get_service_counters(f->fake)->dns_failures, ==, 104);
 	close(fd);
 }
 

@@ -25,6 +25,8 @@ struct NatEngine {
 	GQueue out;
 	NatSolicitFunc solicit;
 	gpointer solicit_data;
+	NatServiceCounters count;
+	guint64 counts[sizeof(NatServiceCounters) / sizeof(guint64 *)];
 	NatAddress learned;
 	guint8 learned_mac[6];
 };
@@ -113,6 +115,10 @@ fake_new(const NatConfig *config, GError **error)
 	Fake *fake = g_new0(Fake, 1);
 
 	fake->config = config;
+	fake->count = (NatServiceCounters){
+		&fake->counts[0], &fake->counts[1], &fake->counts[2], &fake->counts[3],
+		&fake->counts[4], &fake->counts[5], &fake->counts[6],
+	};
 	fake->h = jf_harness_new(&fake_driver, NULL, NULL);
 	g_assert_true(jf_harness_init(fake->h, NULL));
 	g_assert_true(jf_harness_start(fake->h, NULL));
@@ -363,6 +369,12 @@ nat_service_get_state(NatEngine *engine, const NatService *service)
 		if (nat_services[i] == service)
 			return engine->states->pdata[i];
 	return NULL;
+}
+
+const NatServiceCounters *
+nat_engine_get_service_counters(NatEngine *engine)
+{
+	return &engine->count;
 }
 
 void

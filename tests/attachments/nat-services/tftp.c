@@ -180,6 +180,8 @@ test_plain(Fixture *f, gconstpointer data)
 	check_content(f, take(f, out, 512, 1, 0));
 	check_content(f, take(f, RRQ("/boot\0OCTET"), 512, 1, 7));
 	check_content(f, take(f, RRQ("\\boot\0octet"), 512, 1, 5));
+	g_assert_cmpuint(*nat_engine_get_service_counters(f->fake)->tftp_transfers, ==, 3);
+	g_assert_cmpuint(*nat_engine_get_service_counters(f->fake)->tftp_errors, ==, 0);
 }
 
 static void
@@ -307,6 +309,7 @@ test_refused(Fixture *f, gconstpointer data)
 	g_assert_cmpint(g_mkdir(sub, 0755), ==, 0);
 	g_assert_cmpint(mkfifo(pipe, 0600), ==, 0);
 	check_error(RRQ("none\0octet"), 1);
+	g_assert_cmpuint(*nat_engine_get_service_counters(f->fake)->tftp_errors, ==, 1);
 	check_error(RRQ("../secret\0octet"), 2);
 	check_error(RRQ("..\\secret\0octet"), 2);
 	check_error(RRQ("sub/../../etc/passwd\0octet"), 2);
