@@ -86,6 +86,7 @@ jf_card_set_promiscuous(JfCard *card, guint32 policy, GError **error)
 	}
 	card->info.promiscuous = policy;
 	jf_networks_set_promiscuous(card->context->networks, &card->attachment->pub, policy);
+	jf_uplinks_set_promiscuous(card->context->uplinks, &card->attachment->pub, policy);
 	return TRUE;
 }
 

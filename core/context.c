@@ -33,6 +33,7 @@ jf_context_free(JfContext *context)
 	if (!context)
 		return;
 	jf_rmlock_finish(&context->topology);
+	jf_uplinks_free(context->uplinks);
 	jf_networks_free(context->networks);
 	jf_registry_free(context->registry);
 	g_free(context);
@@ -51,6 +52,21 @@ jf_context_emit_service_changed(JfContext *context, JfService *service)
 	if (context->events.service_changed)
 		context->events.service_changed(service, context->data);
 }
+
+gboolean
+jf_context_use_daemon(JfContext *context, const char *runtime_dir, GError **error)
+{
+	g_autofree char *own = runtime_dir ? NULL : jf_dup_runtime_dir();
+
+	if (context->uplinks) {
+		g_set_error(error, JF_ERROR, JF_ERROR_STATE, "the context has a daemon already");
+		return FALSE;
+	}
+	context->uplinks = jf_uplinks_new(runtime_dir ? runtime_dir : own, error);
+	return context->uplinks != NULL;
+}
+
+/* ---- Plugins ---- */
 
 void
 jf_context_load_plugins(JfContext *context)

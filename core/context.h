@@ -8,12 +8,14 @@
 #include "registry.h"
 #include "rmlock.h"
 #include "switch.h"
+#include "uplink.h"
 
 struct JfContext {
 	JfContextEvents events;
 	gpointer data;
 	JfRegistry *registry;
 	JfNetworks *networks;
+	JfUplinks *uplinks; /* NULL: cards are on networks of this program */
 	/*
 	 * Who is joined to whom. Read-locked along a frame's whole way; write-locked to rewire, and
 	 * to be sure that no input of an instance that has just been unwired runs any more. Whoever

@@ -154,7 +154,8 @@ host_query(JfInstance *pub, const char *iid)
 	if (strcmp(iid, JF_SERVICE_IID) == 0)
 		return jf_service_get_info(pub);
 	if (strcmp(iid, JF_SWITCH_IID) == 0)
-		return jf_switch_get_interface();
+		return inst->context->uplinks ? jf_uplink_get_interface()
+					      : jf_switch_get_interface();
 	if (strcmp(iid, JF_PCI_HOST_IID) == 0)
 		return pub->driver->kind == JF_KIND_MODEL && inst->card ? jf_device_get_pci_host()
 									: NULL;

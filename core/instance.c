@@ -42,6 +42,7 @@ instance_finish(JfInstanceFull *inst)
 	jf_owner_enter(&inst->owner);
 	inst->pub.driver->finish(&inst->pub);
 	jf_owner_leave(&inst->owner);
+	jf_uplinks_leave_all(inst->context->uplinks, &inst->pub);
 	jf_worker_forget(inst->worker, &inst->owner);
 	jf_networks_leave_all(inst->context->networks, &inst->pub);
 	inst->is_ready = FALSE;

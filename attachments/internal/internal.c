@@ -58,6 +58,24 @@ internal_deliver(gpointer data, const JfFrame *frames, guint n)
 	return inst->host->output(inst, 0, frames, n);
 }
 
+/* There is room again on the way to it. */
+static void
+internal_room(gpointer data)
+{
+	JfInstance *inst = data;
+
+	inst->host->resume(inst, 0);
+}
+
+/* A network of a daemon's may be away. */
+static void
+internal_link(gpointer data, gboolean up)
+{
+	JfInstance *inst = data;
+
+	inst->host->set_link(inst, 0, up);
+}
+
 static gboolean
 internal_start(JfInstance *inst, GError **error)
 {
@@ -68,7 +86,9 @@ internal_start(JfInstance *inst, GError **error)
 		.role = JF_PORT_CARD,
 		.promiscuous = card ? card->promiscuous : JF_PROMISC_DENY,
 		.deliver = internal_deliver,
+		.resume = internal_room,
 		.data = inst,
+		.link = internal_link,
 		.lost = internal->lost,
 	};
 

@@ -68,6 +68,15 @@ natnet_room(gpointer data)
 	inst->host->resume(inst, 0);
 }
 
+/* A network of a daemon's may be away. */
+static void
+natnet_link(gpointer data, gboolean up)
+{
+	JfInstance *inst = data;
+
+	inst->host->set_link(inst, 0, up);
+}
+
 static gboolean
 natnet_start(JfInstance *inst, GError **error)
 {
@@ -81,6 +90,7 @@ natnet_start(JfInstance *inst, GError **error)
 		.deliver = natnet_deliver,
 		.resume = natnet_room,
 		.data = inst,
+		.link = natnet_link,
 		.lost = natnet->lost,
 	};
 

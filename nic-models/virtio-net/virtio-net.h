@@ -12,11 +12,11 @@
 #include <jackfield/card.h>
 #include <jackfield/driver.h>
 #include <jackfield/pci.h>
+#include <jackfield/virtio-spec.h>
 #include <jackfield/virtio.h>
 #include <pthread.h>
 
 #include "virtio-filter.h"
-#include "virtio-spec.h"
 
 #define VN_PAIRS_MAX JF_VIRTIO_PAIRS_MAX
 #define VN_DATA_QUEUES (2u * VN_PAIRS_MAX)

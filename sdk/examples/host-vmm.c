@@ -2,13 +2,12 @@
 /*
  * host-vmm.c - a virtual machine monitor in one file: a program that hosts network cards.
  *
- *	host-vmm [-b] FRAMES DRIVER[,KEY=VALUE...] [DRIVER[,KEY=VALUE...]]
+ *	host-vmm [-b] [-d] FRAMES DRIVER[,KEY=VALUE...] [DRIVER[,KEY=VALUE...]]
  *
  * For each attachment it makes a machine with an 82540EM plugged into it, and plays the machine's
  * firmware and driver: configuration space, BAR, rings in guest memory, interrupts. One machine sends
  * FRAMES; two send them to each other and check what arrives. -b prints what one register access and
- * one transmitted frame cost.
- *
+ * one transmitted frame cost. -d: networks are those of the user's jackfieldd.
  *	host-vmm 1000 intnet,network=lab intnet,network=lab
  *
  * Registers and descriptors: Intel 8254x Software Developer's Manual, 3.2.3, 3.3.3 and 13.
@@ -19,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RAM_ADDRESS 0x100000u
 #define RAM_LEN 0x100000u
@@ -34,7 +34,6 @@ enum { CTRL = 0x0000, STATUS = 0x0008, ICR = 0x00c0, IMS = 0x00d0, RCTL = 0x0100
 enum { RDBAL = 0x2800, RDLEN = 0x2808, RDT = 0x2818, RAL = 0x5400, RAH = 0x5404 };
 enum { TDBAL = 0x3800, TDLEN = 0x3808, TDH = 0x3810, TDT = 0x3818 };
 #define CTRL_SLU 0x40u
-#define CTRL_RST 0x04000000u
 #define STATUS_LU 0x2u
 #define ICR_RXT0 0x80u
 #define RCTL_START 0x04008002u /* EN, BAM, SECRC: buffers of 2048 bytes, no FCS */
@@ -152,13 +151,10 @@ descriptor(Machine *m, guint ring, guint i)
 static void
 driver_start(Machine *m)
 {
-	guint32 address[2];
+	const guint32 address[] = { reg(m, RAL), reg(m, RAH) };
 
-	reg_set(m, CTRL, CTRL_RST);
-	reg_set(m, CTRL, CTRL_SLU);
-	address[0] = reg(m, RAL);
-	address[1] = reg(m, RAH);
 	memcpy(m->mac, address, sizeof m->mac);
+	reg_set(m, CTRL, CTRL_SLU);
 	for (guint i = 0; i < RING_LEN; i++)
 		descriptor(m, RX_RING, i)->address = RAM_ADDRESS + RX_BUFFERS + i * BUFFER_LEN;
 	reg_set(m, RDBAL, RAM_ADDRESS + RX_RING);
@@ -268,25 +264,29 @@ main(int argc, char **argv)
 {
 	static guint8 ram[2][RAM_LEN] __attribute__((aligned(4096)));
 	Machine machines[2] = { { .ram = ram[0] }, { .ram = ram[1] } };
-	gboolean bench = argc > 1 && strcmp(argv[1], "-b") == 0;
-	guint n = (guint)MAX(argc - 2 - bench, 0), frames;
 	g_autoptr(GError) error = NULL;
-	JfContext *context;
+	JfContext *context = jf_context_new(NULL, NULL);
+	gboolean bench = FALSE, daemon = FALSE;
+	guint n;
 
+	for (int flag; (flag = getopt(argc, argv, "bd")) != -1;) {
+		bench |= flag == 'b';
+		daemon |= flag == 'd';
+		optind = flag == '?' ? argc : optind; /* the usage, then */
+	}
+	n = (guint)MAX(argc - optind - 1, 0);
 	if (n < 1 || n > 2)
-		die("usage: host-vmm [-b] FRAMES DRIVER[,KEY=VALUE...] [DRIVER...]", NULL);
-	frames = (guint)strtoul(argv[1 + bench], NULL, 10);
-	context = jf_context_new(NULL, NULL);
+		die("usage: host-vmm [-b] [-d] FRAMES DRIVER[,KEY=VALUE...] [DRIVER...]", NULL);
 	jf_context_load_plugins(context);
-	worker = jf_worker_new_nested(context, &error);
-	if (!worker)
-		die("no worker", error);
+	if ((daemon && !jf_context_use_daemon(context, NULL, &error)) ||
+	    !(worker = jf_worker_new_nested(context, &error)))
+		die("cannot begin", error);
 	for (guint i = 0; i < n; i++) {
-		machine_plug(&machines[i], context, i, argv[2 + bench + i]);
+		machine_plug(&machines[i], context, i, argv[optind + 1 + (int)i]);
 		machine_enumerate(&machines[i]);
 		driver_start(&machines[i]);
 	}
-	exchange(machines, n, frames);
+	exchange(machines, n, (guint)strtoul(argv[optind], NULL, 10));
 	for (guint i = 0; i < n; i++) {
 		printf("machine %u received %u frames\n", i + 1, machines[i].received);
 		if (bench && i == 0)

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""host-vmm.py PROGRAM - the example VMM over attachments: frames both ways, compared by itself."""
+"""host-vmm.py PROGRAM JACKFIELDD - the example VMM over attachments: frames both ways, compared by
+itself."""
+import os
 import re
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 
-PROGRAM = sys.argv[1]
+PROGRAM, JACKFIELDD = sys.argv[1:3]
 
 
 def run(*words, ok=True):
@@ -44,13 +48,30 @@ def test_udp():
     assert received(run("1600", *words)) == [1600, 1600]
 
 
+def test_daemon():
+    """Both machines' cards are on a network of the daemon's, which has two ports meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="jf-host-vmm-") as tmp:
+        os.environ["JACKFIELD_RUNTIME_DIR"] = f"{tmp}/run"
+        daemon = subprocess.Popen([JACKFIELDD, "--foreground", "--bus=none", "--config-dir", tmp],
+                                  stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(f"{tmp}/run/networks.sock"):
+            assert daemon.poll() is None
+            time.sleep(0.01)
+        words = ["intnet,network=a", "intnet,network=a"]
+        assert received(run("-d", "4000", *words)) == [4000, 4000]
+        daemon.terminate()
+        log = daemon.communicate(timeout=30)[1]
+        assert daemon.returncode == 0 and log.count("is on network a") == 2, log
+
+
 def test_errors():
     assert "no-such" in run("1", "no-such", ok=False)
     assert "usage" in run("1", ok=False)
+    assert "usage" in run("-x", "1", "null", ok=False)
     assert "UDPTunnel" in run("1", "UDPTunnel,sport=0", ok=False)
 
 
-for number, test in enumerate((test_null, test_intnet, test_udp, test_errors), 1):
+for number, test in enumerate((test_null, test_intnet, test_udp, test_daemon, test_errors), 1):
     test()
     print(f"ok {number} {test.__name__}", flush=True)
-print("1..4")
+print("1..5")

@@ -19,19 +19,6 @@ path_from_environment(const char *variable)
 }
 
 char *
-paths_get_runtime_dir(void)
-{
-	char *dir = path_from_environment("JACKFIELD_RUNTIME_DIR");
-	g_autofree char *xdg = path_from_environment("XDG_RUNTIME_DIR");
-
-	if (dir)
-		return dir;
-	if (xdg)
-		return g_build_filename(xdg, "jackfield", NULL);
-	return g_strdup_printf("/tmp/jackfield-%u", (guint)geteuid());
-}
-
-char *
 paths_get_config_dir(void)
 {
 	char *dir = path_from_environment("JACKFIELD_HOME");

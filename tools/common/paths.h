@@ -5,8 +5,6 @@
 
 #include <glib.h>
 
-/* $JACKFIELD_RUNTIME_DIR, else $XDG_RUNTIME_DIR/jackfield, else /tmp/jackfield-UID. Absolute. */
-char *paths_get_runtime_dir(void);
 /* $JACKFIELD_HOME, else $XDG_CONFIG_HOME/jackfield (~/.config/jackfield). Absolute. */
 char *paths_get_config_dir(void);
 /* Makes `dir` and its parents where missing (mode 0700), and makes sure that it is a directory of

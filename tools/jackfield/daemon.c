@@ -18,7 +18,7 @@
 
 #include "bus-error.h"
 #include "config.h"
-#include "jackfield/abi.h"
+#include "jackfield/vmm.h"
 #include "paths.h"
 
 #define START_DEADLINE_US (15 * G_USEC_PER_SEC)
@@ -200,7 +200,7 @@ start_daemon(const char *dir, const char *address, GError **error)
 gboolean
 cli_connect(Cli *cli, GError **error)
 {
-	g_autofree char *dir = paths_get_runtime_dir();
+	g_autofree char *dir = jf_dup_runtime_dir();
 	g_autofree char *address = paths_get_address(dir);
 	g_autoptr(GError) why = NULL;
 

@@ -5,6 +5,7 @@
 #include "bus.h"
 #include "machine.h"
 #include "networks.h"
+#include "ports.h"
 #include "running.h"
 #include "store.h"
 
@@ -21,6 +22,7 @@ daemon_look(gpointer data)
 		g_hash_table_iter_init(&iter, daemon->machines);
 		while (g_hash_table_iter_next(&iter, NULL, &machine))
 			machine_poll(machine);
+		ports_poll(daemon->ports);
 	}
 	if (g_atomic_int_compare_and_exchange(&daemon->services_dirty, 1, 0))
 		networks_poll(daemon->networks);
@@ -127,6 +129,7 @@ daemon_free(Daemon *daemon)
 {
 	if (!daemon)
 		return;
+	ports_free(daemon->ports);
 	g_hash_table_unref(daemon->machines);
 	networks_free(daemon->networks);
 	workers_free(daemon->workers);
@@ -165,6 +168,13 @@ daemon_resume_machines(Daemon *daemon)
 }
 
 gboolean
+daemon_listen(Daemon *daemon, GError **error)
+{
+	daemon->ports = ports_new(daemon, error);
+	return daemon->ports != NULL;
+}
+
+gboolean
 daemon_is_idle(Daemon *daemon)
 {
 	GHashTableIter iter;
@@ -174,5 +184,6 @@ daemon_is_idle(Daemon *daemon)
 	while (g_hash_table_iter_next(&iter, NULL, &machine))
 		if (machine_is_running(machine))
 			return FALSE;
-	return networks_is_idle(daemon->networks);
+	return networks_is_idle(daemon->networks) &&
+	       (!daemon->ports || ports_is_idle(daemon->ports));
 }

@@ -19,6 +19,7 @@
 typedef struct Bus Bus;
 typedef struct Machine Machine;
 typedef struct Networks Networks;
+typedef struct Ports Ports;
 
 /* A document that could not be read. */
 typedef struct DocumentProblem {
@@ -35,6 +36,7 @@ typedef struct Daemon {
 	Workers *workers;
 	GHashTable *machines; /* uuid: Machine */
 	Networks *networks;
+	Ports *ports;        /* NULL: nobody listens yet */
 	GPtrArray *problems; /* DocumentProblem */
 	Bus *bus;            /* NULL: nobody listens yet */
 	int cards_dirty;     /* atomic */
@@ -49,8 +51,10 @@ void daemon_free(Daemon *daemon);
 /* Starts the machines that ran when the last daemon ended, and the services that were started by
  * hand. What fails is logged. */
 void daemon_resume_machines(Daemon *daemon);
-/* No machine runs, and no service that was started by hand. */
+/* No machine runs, no other program has a card here, and no service that was started by hand. */
 gboolean daemon_is_idle(Daemon *daemon);
+/* Lets cards of other programs onto the networks. */
+gboolean daemon_listen(Daemon *daemon, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Daemon, daemon_free)
 

@@ -83,7 +83,7 @@ options_parse(Options *options, int *argc, char ***argv, GError **error)
 		return FALSE;
 	}
 	dir = options->runtime_dir;
-	options->runtime_dir = dir ? g_canonicalize_filename(dir, NULL) : paths_get_runtime_dir();
+	options->runtime_dir = dir ? g_canonicalize_filename(dir, NULL) : jf_dup_runtime_dir();
 	g_free(dir);
 	dir = options->config_dir;
 	options->config_dir = dir ? g_canonicalize_filename(dir, NULL) : paths_get_config_dir();
@@ -176,6 +176,8 @@ program_start(Program *program, GError **error)
 		return FALSE;
 	program->daemon->bus = program->bus;
 	daemon_resume_machines(program->daemon);
+	if (!daemon_listen(program->daemon, error))
+		return FALSE;
 	bus_set_clients_changed(program->bus, program_clients_changed, program);
 	program_clients_changed(program);
 	program_join_bus(program);

@@ -119,6 +119,16 @@ link_drop(Vhost *vh)
 	vh_channel_close(&vh->channel);
 }
 
+/* Nobody can come back over a connection that was given. */
+static void
+given_lost(Vhost *vh, const char *why)
+{
+	g_autoptr(GError) error =
+		g_error_new(JF_ERROR, JF_ERROR_NETWORK, "The VMM at %s is gone: %s", vh->path, why);
+
+	vh->host->fail(vh->inst, error);
+}
+
 void
 vh_link_lost(Vhost *vh, const char *why)
 {
@@ -126,7 +136,9 @@ vh_link_lost(Vhost *vh, const char *why)
 		return;
 	jf_log(vh->inst, G_LOG_LEVEL_INFO, "VMM at %s is gone: %s", vh->path, why);
 	link_drop(vh);
-	if (vh->connects)
+	if (vh->is_given)
+		given_lost(vh, why);
+	else if (vh->connects)
 		link_retry(vh, vh->retry_ns);
 }
 
@@ -281,6 +293,20 @@ retry_due(JfInstance *inst, gpointer data)
 /* ---- Life ---- */
 
 static gboolean
+link_take_given(Vhost *vh, GError **error)
+{
+	int fd = vh->given;
+
+	vh->given = -1;
+	if (fd >= 0)
+		link_take(vh, fd);
+	if (vh->channel.fd >= 0)
+		return TRUE;
+	g_set_error(error, JF_ERROR, JF_ERROR_STATE, "The VMM at %s is gone", vh->path);
+	return FALSE;
+}
+
+static gboolean
 link_listen(Vhost *vh, GError **error)
 {
 	vh->listener = jf_socket_listen(vh->path, SOCK_STREAM, &vh->file, error);
@@ -299,9 +325,9 @@ vh_link_start(Vhost *vh, GError **error)
 {
 	vh->retry = vh->host->timer_add(vh->inst, retry_due, NULL);
 	vh_record_open(vh);
-	if (vh->connects)
+	if (vh->connects && !vh->is_given)
 		link_connect(vh);
-	else if (!link_listen(vh, error))
+	else if (vh->is_given ? !link_take_given(vh, error) : !link_listen(vh, error))
 		vh_link_stop(vh);
 	return vh->retry != NULL;
 }

@@ -26,19 +26,6 @@
 #define MTU_MIN 68u /* RFC 791 */
 #define RARP_LEN 60u
 
-typedef struct RingState {
-	guint32 index, num;
-} RingState;
-
-typedef struct RingAddress {
-	guint32 index, flags;
-	guint64 desc, device, driver, log;
-} RingAddress;
-
-typedef struct TableHead {
-	guint32 n, padding;
-} TableHead;
-
 typedef struct LogWire {
 	guint64 size, offset;
 } LogWire;
@@ -216,7 +203,7 @@ add_table(Vhost *vh, const VhMessage *m, guint n, GError **error)
 	for (guint i = 0; i < n; i++) {
 		VhRegionWire wire;
 
-		memcpy(&wire, m->body + sizeof(TableHead) + i * sizeof wire, sizeof wire);
+		memcpy(&wire, m->body + sizeof(VhTableHead) + i * sizeof wire, sizeof wire);
 		if (!vh_memory_add(vh, &wire, m->fds[i], error))
 			return FALSE;
 	}
@@ -226,7 +213,7 @@ add_table(Vhost *vh, const VhMessage *m, guint n, GError **error)
 static gboolean
 set_mem_table(Vhost *vh, VhMessage *m, GError **error)
 {
-	TableHead head;
+	VhTableHead head;
 
 	memcpy(&head, m->body, sizeof head);
 	if (head.n > VH_TABLE_MAX || m->n_fds != head.n ||
@@ -311,7 +298,7 @@ set_log_fd(Vhost *vh, VhMessage *m, GError **error)
 static gboolean
 set_vring_num(Vhost *vh, VhMessage *m, GError **error)
 {
-	RingState state;
+	VhRingState state;
 	VhRing *ring;
 
 	memcpy(&state, m->body, sizeof state);
@@ -329,7 +316,7 @@ set_vring_num(Vhost *vh, VhMessage *m, GError **error)
 static gboolean
 set_vring_addr(Vhost *vh, VhMessage *m, GError **error)
 {
-	RingAddress address;
+	VhRingAddress address;
 	VhRing *ring;
 
 	memcpy(&address, m->body, sizeof address);
@@ -353,7 +340,7 @@ set_vring_addr(Vhost *vh, VhMessage *m, GError **error)
 static gboolean
 set_vring_base(Vhost *vh, VhMessage *m, GError **error)
 {
-	RingState state;
+	VhRingState state;
 	VhRing *ring;
 
 	memcpy(&state, m->body, sizeof state);
@@ -369,7 +356,7 @@ set_vring_base(Vhost *vh, VhMessage *m, GError **error)
 static gboolean
 get_vring_base(Vhost *vh, VhMessage *m, GError **error)
 {
-	RingState state;
+	VhRingState state;
 	VhRing *ring;
 
 	memcpy(&state, m->body, sizeof state);
@@ -443,7 +430,7 @@ set_vring_err(Vhost *vh, VhMessage *m, GError **error)
 static gboolean
 set_vring_enable(Vhost *vh, VhMessage *m, GError **error)
 {
-	RingState state;
+	VhRingState state;
 	VhRing *ring;
 
 	memcpy(&state, m->body, sizeof state);
@@ -547,7 +534,7 @@ typedef struct Request {
 
 #define NONE 0, 0
 #define U64 8, 8
-#define STATE sizeof(RingState), sizeof(RingState)
+#define STATE sizeof(VhRingState), sizeof(VhRingState)
 #define REGION (sizeof(guint64) + sizeof(VhRegionWire)), (sizeof(guint64) + sizeof(VhRegionWire))
 #define INFLIGHT 20, sizeof(InflightWire)
 
@@ -556,11 +543,11 @@ static const Request requests[VH_REQUESTS] = {
 	[VH_SET_FEATURES] = { U64, 0, 0, FALSE, set_features },
 	[VH_SET_OWNER] = { NONE, 0, 0, FALSE, set_owner },
 	[VH_RESET_OWNER] = { NONE, 0, 0, FALSE, reset_device },
-	[VH_SET_MEM_TABLE] = { sizeof(TableHead), VH_BODY_MAX, 0, 8, FALSE, set_mem_table },
+	[VH_SET_MEM_TABLE] = { sizeof(VhTableHead), VH_BODY_MAX, 0, 8, FALSE, set_mem_table },
 	[VH_SET_LOG_BASE] = { 8, sizeof(LogWire), 1, 1, TRUE, set_log_base },
 	[VH_SET_LOG_FD] = { 0, 8, 1, 1, FALSE, set_log_fd },
 	[VH_SET_VRING_NUM] = { STATE, 0, 0, FALSE, set_vring_num },
-	[VH_SET_VRING_ADDR] = { sizeof(RingAddress), sizeof(RingAddress), 0, 0, FALSE,
+	[VH_SET_VRING_ADDR] = { sizeof(VhRingAddress), sizeof(VhRingAddress), 0, 0, FALSE,
 				set_vring_addr },
 	[VH_SET_VRING_BASE] = { STATE, 0, 0, FALSE, set_vring_base },
 	[VH_GET_VRING_BASE] = { STATE, 0, 0, TRUE, get_vring_base },

@@ -5,7 +5,9 @@
  */
 #include "vhost-user.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -16,8 +18,13 @@ static const char *const vhost_modes[] = { "listen", "connect", NULL };
 static const JfPropSpec vhost_props[] = {
 	{ .name = "path",
 	  .type = JF_PROP_PATH,
-	  .flags = JF_PROP_REQUIRED,
 	  .blurb = "Unix socket to listen at or connect to." },
+	{ .name = "fd",
+	  .type = JF_PROP_INT,
+	  .max = G_MAXINT,
+	  .blurb =
+		  "Descriptor of a connected Unix socket to the VMM, instead of path; when the VMM "
+		  "goes, the card fails." },
 	{ .name = "mode",
 	  .type = JF_PROP_ENUM,
 	  .def = "listen",
@@ -92,16 +99,61 @@ count_init(Vhost *vh)
 	vh->broken = vh->host->counter(vh->inst, "rings-broken");
 }
 
+/* The connection is the program's own, which may close its descriptor. */
+static gboolean
+take_given(Vhost *vh, int fd, GError **error)
+{
+	socklen_t len = sizeof(int);
+	int type = 0;
+
+	vh->path = g_strdup_printf("descriptor %d", fd);
+	vh->is_given = TRUE;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM &&
+	    jf_socket_is_own(fd))
+		vh->given = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (vh->given >= 0 && fcntl(vh->given, F_SETFL, O_NONBLOCK) == 0)
+		return TRUE;
+	g_set_error(error, JF_ERROR, JF_ERROR_VALUE,
+		    "fd: %d is no connected Unix stream socket to a process of this user", fd);
+	return FALSE;
+}
+
+/* Where the front end is. */
+static gboolean
+find_place(Vhost *vh, GError **error)
+{
+	const JfValue *path = vh->host->property(vh->inst, "path");
+	const JfValue *fd = vh->host->property(vh->inst, "fd");
+	const JfValue *record = vh->host->property(vh->inst, "record");
+
+	vh->connects = jf_property_int(vh->inst, "mode") == MODES_CONNECT;
+	if (path->is_set == fd->is_set || (fd->is_set && vh->connects)) {
+		g_set_error(error, JF_ERROR, JF_ERROR_KEY,
+			    "vhost-user needs 'path', or 'fd' and no 'mode=connect'");
+		return FALSE;
+	}
+	if (record->is_set)
+		vh->record_path = g_strdup(jf_property_string(vh->inst, "record"));
+	if (fd->is_set)
+		return take_given(vh, (int)fd->v.integer, error);
+	vh->path = g_strdup(jf_property_string(vh->inst, "path"));
+	if (!vh->record_path && !vh->connects)
+		vh->record_path = g_strconcat(vh->path, ".rings", NULL);
+	if (strlen(vh->path) < sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return TRUE;
+	g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "path: %s is too long for a socket", vh->path);
+	return FALSE;
+}
+
 static gboolean
 vhost_init(JfInstance *inst, GError **error)
 {
 	Vhost *vh = inst->priv;
 	const JfValue *queues = inst->host->property(inst, "queues");
-	const JfValue *record = inst->host->property(inst, "record");
 
 	vh->inst = inst;
 	vh->host = inst->host;
-	vh->listener = vh->inflight_fd = -1;
+	vh->listener = vh->inflight_fd = vh->given = -1;
 	vh_channel_init(&vh->channel);
 	vh->regions = g_array_new(FALSE, FALSE, sizeof(VhRegion));
 	vh_rings_init(vh);
@@ -112,18 +164,9 @@ vhost_init(JfInstance *inst, GError **error)
 		vh->pairs = MIN(vh->pairs, (guint)queues->v.integer);
 	vh->n_rings = 2 * vh->pairs;
 	vh->mtu = (guint)jf_property_int(inst, "mtu");
-	vh->path = g_strdup(jf_property_string(inst, "path"));
-	vh->connects = jf_property_int(inst, "mode") == MODES_CONNECT;
-	if (record->is_set)
-		vh->record_path = g_strdup(jf_property_string(inst, "record"));
-	else if (!vh->connects)
-		vh->record_path = g_strconcat(vh->path, ".rings", NULL);
 	vh->retry_ns = (guint64)jf_property_int(inst, "reconnect") * 1000 * 1000;
 	count_init(vh);
-	if (strlen(vh->path) < sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return TRUE;
-	g_set_error(error, JF_ERROR, JF_ERROR_VALUE, "path: %s is too long for a socket", vh->path);
-	return FALSE;
+	return find_place(vh, error);
 }
 
 static void
@@ -133,6 +176,8 @@ vhost_finish(JfInstance *inst)
 
 	vh_rings_finish(vh);
 	g_array_unref(vh->regions);
+	if (vh->given >= 0)
+		close(vh->given);
 	g_free(vh->path);
 	g_free(vh->record_path);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vhost-user.h - the parts of the vhost-user connector, and the protocol's numbers.
+ * vhost-user.h - the parts of the vhost-user connector.
  *
  * Source: the vhost-user protocol (QEMU's docs/interop/vhost-user), and what QEMU 7.2 and 11.1, DPDK
  * 22.11 and cloud-hypervisor were seen to send.
@@ -11,71 +11,15 @@
 #include <jackfield/driver.h>
 #include <jackfield/pci.h>
 #include <jackfield/socket.h>
+#include <jackfield/vhost-user.h>
 #include <jackfield/virtio.h>
 
-#define VH_HEADER 12u
 #define VH_BODY_MAX 512u /* the longest is a table of 8 regions: 264 bytes */
 #define VH_FDS_MAX 8u
 
-#define VH_FLAG_VERSION 0x3u
-#define VH_VERSION 0x1u
-#define VH_FLAG_REPLY 0x4u
-#define VH_FLAG_NEED_REPLY 0x8u
-
-enum {
-	VH_GET_FEATURES = 1,
-	VH_SET_FEATURES = 2,
-	VH_SET_OWNER = 3,
-	VH_RESET_OWNER = 4,
-	VH_SET_MEM_TABLE = 5,
-	VH_SET_LOG_BASE = 6,
-	VH_SET_LOG_FD = 7,
-	VH_SET_VRING_NUM = 8,
-	VH_SET_VRING_ADDR = 9,
-	VH_SET_VRING_BASE = 10,
-	VH_GET_VRING_BASE = 11,
-	VH_SET_VRING_KICK = 12,
-	VH_SET_VRING_CALL = 13,
-	VH_SET_VRING_ERR = 14,
-	VH_GET_PROTOCOL_FEATURES = 15,
-	VH_SET_PROTOCOL_FEATURES = 16,
-	VH_GET_QUEUE_NUM = 17,
-	VH_SET_VRING_ENABLE = 18,
-	VH_SEND_RARP = 19,
-	VH_NET_SET_MTU = 20,
-	VH_GET_INFLIGHT_FD = 31,
-	VH_SET_INFLIGHT_FD = 32,
-	VH_RESET_DEVICE = 34,
-	VH_GET_MAX_MEM_SLOTS = 36,
-	VH_ADD_MEM_REG = 37,
-	VH_REM_MEM_REG = 38,
-	VH_SET_STATUS = 39,
-	VH_GET_STATUS = 40,
-	VH_REQUESTS = 41,
-};
-
-/* Feature bits that are of the protocol, not of the card. */
-#define VH_F_LOG_ALL (1ull << 26)
-#define VH_F_PROTOCOL_FEATURES (1ull << 30)
-#define VH_F_RING_PACKED (1ull << 34)
-
-#define VH_P_MQ (1ull << 0)
-#define VH_P_LOG_SHMFD (1ull << 1)
-#define VH_P_RARP (1ull << 2)
-#define VH_P_REPLY_ACK (1ull << 3)
-#define VH_P_NET_MTU (1ull << 4)
-#define VH_P_INFLIGHT_SHMFD (1ull << 12)
-#define VH_P_RESET_DEVICE (1ull << 13)
-#define VH_P_CONFIGURE_MEM_SLOTS (1ull << 15)
-#define VH_P_STATUS (1ull << 16)
 #define VH_PROTOCOL                                                             \
 	(VH_P_MQ | VH_P_LOG_SHMFD | VH_P_RARP | VH_P_REPLY_ACK | VH_P_NET_MTU | \
 	 VH_P_INFLIGHT_SHMFD | VH_P_RESET_DEVICE | VH_P_CONFIGURE_MEM_SLOTS | VH_P_STATUS)
-
-#define VH_STATUS_NEEDS_RESET 0x40u
-
-#define VH_RING_INDEX 0xffu /* of the u64 that comes with a ring's descriptor */
-#define VH_RING_NO_FD 0x100u
 
 #define VH_TABLE_MAX 8u
 #define VH_REGIONS_MAX 509u
@@ -150,8 +94,9 @@ struct Vhost {
 	JfDevice *device;
 	const JfVirtio *virtio;
 
-	char *path;
-	gboolean connects;
+	char *path; /* or what to call the connection that was given */
+	int given;  /* that connection, until start; -1: none */
+	gboolean is_given, connects;
 	guint64 retry_ns;
 	JfSocketFile file;
 	int listener;
@@ -197,10 +142,6 @@ void vh_message_done(VhChannel *channel);
 gboolean vh_message_handle(Vhost *vh, GError **error);
 
 /* vhost-user-memory.c */
-/* As memory regions travel. */
-typedef struct VhRegionWire {
-	guint64 address, size, user, offset;
-} VhRegionWire;
 gboolean vh_map(VhMapping *mapping, int fd, guint64 offset, guint64 size, GError **error);
 gboolean vh_map_sealed(VhMapping *mapping, int fd, guint64 offset, guint64 size, GError **error);
 void vh_unmap(VhMapping *mapping);

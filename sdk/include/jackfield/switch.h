@@ -44,12 +44,16 @@ typedef struct JfSwitchJoin {
 	 * called like a JF_DRIVER_PARALLEL_INPUT input, with the same rule on locks. */
 	guint (*deliver)(gpointer data, const JfFrame *frames, guint n);
 	/* Senders that wait: send, short before, has room again. Any thread. May be NULL without a
-	 * flag. */
+	 * flag: frames that a daemon's network has no room for are then lost. */
 	void (*resume)(gpointer data);
 	gpointer data;
 	/* A counter of the driver's, from JfHost.counter: frames for this port that were lost because
 	 * deliver had no room. NULL: none. */
 	guint64 *lost;
+	/* Whether frames get through: where the network is a daemon's (jf_context_use_daemon), FALSE
+	 * while it is away. First within join. Anywhere else it is never called. On the worker. May be
+	 * NULL. */
+	void (*link)(gpointer data, gboolean up);
 } JfSwitchJoin;
 
 typedef struct JfSwitch {
@@ -62,7 +66,8 @@ typedef struct JfSwitch {
 	/* Leaves. No deliver or resume runs afterwards. Not from input or deliver. NULL is allowed. */
 	void (*leave)(JfSwitchPort *port);
 	/* Frames from this port into the network. Returns how many were taken: all of them without
-	 * a flag to wait. [any thread] */
+	 * a flag to wait or where resume is NULL; of this program's own networks also without a
+	 * flag. [any thread] */
 	guint (*send)(JfSwitchPort *port, const JfFrame *frames, guint n);
 	/* deliver refused frames before and has room again. Not with a lock held that deliver
 	 * takes. [any thread] */

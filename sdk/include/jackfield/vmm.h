@@ -55,6 +55,22 @@ JF_EXPORT JfContext *jf_context_new(const JfContextEvents *events, gpointer data
 JF_EXPORT void jf_context_free(JfContext *context);
 
 /*
+ * From now on the cards' named networks (intnet, natnetwork, ...) are those of the jackfieldd in
+ * `runtime_dir`, so that they meet the daemon's machines and the cards of other programs. NULL: this
+ * user's own, in jf_dup_runtime_dir. Once, before the first card.
+ *
+ * The daemon is not started, and nothing waits for it: while it is away, its cards' link is down and
+ * what they send is dropped and counted (counters daemon-away, daemon-lost); they come back by
+ * themselves. Why they do not is in the log. jf_context_list_networks does not list its networks.
+ * Errors: VALUE (no absolute name, or too long a one), STATE (done already).
+ */
+JF_EXPORT gboolean jf_context_use_daemon(JfContext *context, const char *runtime_dir,
+					 GError **error);
+/* Where this user's jackfieldd is: JACKFIELD_RUNTIME_DIR, else $XDG_RUNTIME_DIR/jackfield, else
+ * /tmp/jackfield-UID. g_free. Any thread. */
+JF_EXPORT char *jf_dup_runtime_dir(void);
+
+/*
  * Loads every "*.so" plugin of the search path, first directory first, files in byte order of their
  * names; a driver id or plugin name already taken shadows the later one:
  *

@@ -6,8 +6,8 @@
  * little-endian guests are served. Fields that both sides see are read and written by the accessors
  * at the end, once each.
  */
-#ifndef VIRTIO_SPEC_H
-#define VIRTIO_SPEC_H
+#ifndef JACKFIELD_VIRTIO_SPEC_H
+#define JACKFIELD_VIRTIO_SPEC_H
 
 #include <glib.h>
 
@@ -80,7 +80,7 @@ typedef struct VirtqDesc {
 
 typedef struct VirtqAvail {
 	guint16 flags, idx;
-	guint16 ring[]; /* size entries, then used_event */
+	__extension__ guint16 ring[]; /* size entries, then used_event */
 } VirtqAvail;
 
 typedef struct VirtqUsedElem {
@@ -89,7 +89,7 @@ typedef struct VirtqUsedElem {
 
 typedef struct VirtqUsed {
 	guint16 flags, idx;
-	VirtqUsedElem ring[]; /* size entries, then avail_event */
+	__extension__ VirtqUsedElem ring[]; /* size entries, then avail_event */
 } VirtqUsed;
 
 typedef struct PvirtqDesc {
