@@ -335,11 +335,16 @@ vh_ring_stop(VhRing *ring)
 	poller_update(ring->vh);
 }
 
+/* DPDK, when it has not noticed yet that we died, begins with stopping what it believes to run: that
+ * is no word on where the ring goes on. */
 void
 vh_ring_end(VhRing *ring)
 {
+	gboolean known = ring->kicked;
+
 	vh_ring_stop(ring);
-	vh_track_end(ring);
+	if (known)
+		vh_track_end(ring);
 }
 
 gboolean

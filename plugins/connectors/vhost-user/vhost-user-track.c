@@ -176,15 +176,14 @@ packed_is_new(const PackedDesc *desc, guint32 size)
 	return TRUE;
 }
 
-/* Whether the ring may be where the record says. */
+/* Whether the ring may be where the record says. One that is new may have the same buffers in the same
+ * places as the record of the ring before it. */
 static gboolean
 packed_has(const VhRing *ring, const PackedDesc *desc, guint16 at, guint n)
 {
 	guint16 index = at & (WRAP - 1), flags;
 
-	if (index >= ring->size)
-		return FALSE;
-	if (packed_is_new(desc, ring->size) && (n == 0 || at != WRAP))
+	if (index >= ring->size || packed_is_new(desc, ring->size))
 		return FALSE;
 	flags = __atomic_load_n(&desc[index].flags, __ATOMIC_ACQUIRE);
 	return n == 0 || ((flags & DESC_AVAIL) != 0) == ((at & WRAP) != 0);
