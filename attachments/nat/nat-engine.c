@@ -305,6 +305,8 @@ nat_engine_drop_flow(NatEngine *engine, NatFlow *flow)
 		close(flow->fd);
 	flow->fd = -1;
 	flow->is_dead = TRUE;
+	if (flow->kind == NAT_FLOW_TCP)
+		nat_tcp_clear(engine, (NatTcp *)flow);
 	/* In the ready list it is found dead, and moved. */
 	if (flow->is_ready)
 		return;

@@ -39,7 +39,7 @@
 #define NAT_QUEUE_BYTES (1024u * 1024u)
 /* Payload of one large frame, and how many are read from a socket at once. */
 #define NAT_PIECE_MAX 65536u
-#define NAT_PIECES 8u
+#define NAT_PIECES 4u
 #define NAT_RUN_IOV 1024u /* UIO_MAXIOV */
 #define NAT_RUN_MESSAGES 64u
 /* Frames to the guest of one turn; then others on the worker have theirs. */
@@ -139,7 +139,7 @@ typedef struct NatQueued {
 
 /* A frame being made: headers of its own, payload elsewhere. */
 typedef struct NatSlot {
-	guint8 head[96];
+	guint8 head[128]; /* IPv6, TCP and its options, and a little more */
 	struct iovec iov[2];
 } NatSlot;
 
@@ -228,6 +228,8 @@ struct NatEngine {
 	gboolean told_ping, told_limit, no_udp_gro, no_udp_segment;
 	guint64 log_second; /* of alias-mode log: lines of this second */
 	guint log_lines;
+
+	guint n_reorders; /* connections that keep segments out of order */
 
 	NatTcpRun *tcp_run;
 	NatUdpRun *udp_run;

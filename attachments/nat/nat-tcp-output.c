@@ -13,11 +13,11 @@
 
 #define TTL 64u
 #define CSUM_OFFSET 16u
-#define SYN_OPTIONS_MAX 8u
 #define BIN_IOV_MAX 512u
 #define WINDOW_MAX 65535u
 #define WINDOW_STEP 1024u
 #define TIME_WAIT (2 * NAT_SEC)
+#define SYN_OPTIONS_MAX 12u
 
 /* Ethernet, IP and TCP header of a segment with `len` bytes of data and `options_len` of options,
  * which the caller has put, or will put, behind it. */
@@ -96,10 +96,11 @@ find_mac(NatEngine *engine, NatTcp *tcp)
 void
 nat_tcp_send_flags(NatEngine *engine, NatTcp *tcp, guint32 seq, guint8 flags)
 {
+	guint8 options[NAT_TCP_SACK_LEN];
 	NatSlot *slot;
 	JfFrame *frame;
+	guint32 at, options_len = 0;
 	guint16 window;
-	guint32 at;
 
 	if (!find_mac(engine, tcp))
 		return;
@@ -107,9 +108,33 @@ nat_tcp_send_flags(NatEngine *engine, NatTcp *tcp, guint32 seq, guint8 flags)
 			 ? 0
 			 : offer_window(engine, tcp, tcp->our_scale);
 	frame = nat_output_slot(engine, &slot);
-	at = put_headers(engine, tcp, slot->head, seq, flags, window, 0, 0);
-	slot->iov[0] = (struct iovec){ slot->head, at + NAT_TCP_LEN };
-	set_frame(frame, at, NAT_TCP_LEN, 0);
+	if (tcp->reorder && tcp->sack_ok)
+		options_len = nat_tcp_reorder_put_sack(tcp, options);
+	at = put_headers(engine, tcp, slot->head, seq, flags, window, options_len, 0);
+	memcpy(slot->head + at + NAT_TCP_LEN, options, options_len);
+	slot->iov[0] = (struct iovec){ slot->head, at + NAT_TCP_LEN + options_len };
+	set_frame(frame, at, NAT_TCP_LEN + options_len, 0);
+}
+
+/* MSS, and what the guest offered too; all of it in a SYN of our own. */
+static guint32
+put_syn_options(NatEngine *engine, const NatTcp *tcp, gboolean all, guint8 *options)
+{
+	gboolean v4 = nat_address_is_v4(&tcp->flow.guest.address);
+	guint32 headers = (v4 ? NAT_IPV4_LEN : NAT_IPV6_LEN) + NAT_TCP_LEN, len = 4;
+
+	memcpy(options, "\2\4", 2);
+	jf_put_be16(options + 2, (guint16)(engine->config->mtu - headers));
+	if (all || tcp->our_scale) {
+		memcpy(options + len, "\1\3\3", 3);
+		options[len + 3] = NAT_TCP_WINDOW_SCALE;
+		len += 4;
+	}
+	if (all || tcp->sack_ok) {
+		memcpy(options + len, "\1\1\4\2", 4);
+		len += 4;
+	}
+	return len;
 }
 
 /* SYN, or SYN and ACK in answer to the guest's. */
@@ -117,23 +142,21 @@ void
 nat_tcp_send_syn(NatEngine *engine, NatTcp *tcp)
 {
 	gboolean answers = tcp->state == NAT_TCP_SYN_RCVD;
-	gboolean v4 = nat_address_is_v4(&tcp->flow.guest.address);
-	guint32 headers = (v4 ? NAT_IPV4_LEN : NAT_IPV6_LEN) + NAT_TCP_LEN;
-	guint32 options_len = !answers || tcp->our_scale ? 8 : 4, at;
-	guint8 flags = NAT_TCP_SYN | (answers ? NAT_TCP_ACK : 0), *options;
+	guint8 flags = NAT_TCP_SYN | (answers ? NAT_TCP_ACK : 0);
+	guint8 options[SYN_OPTIONS_MAX];
+	guint32 options_len, at;
 	JfFrame *frame;
 	NatSlot *slot;
 
 	tcp->snd_nxt = tcp->snd_max = tcp->iss + 1;
+	tcp->rtt_start = engine->now;
 	if (!find_mac(engine, tcp))
 		return;
+	options_len = put_syn_options(engine, tcp, !answers, options);
 	frame = nat_output_slot(engine, &slot);
 	at = put_headers(engine, tcp, slot->head, tcp->iss, flags,
 			 answers ? offer_window(engine, tcp, 0) : WINDOW_MAX, options_len, 0);
-	options = slot->head + at + NAT_TCP_LEN;
-	memcpy(options, "\2\4\0\0\1\3\3", 7);
-	jf_put_be16(options + 2, (guint16)(engine->config->mtu - headers));
-	options[7] = NAT_TCP_WINDOW_SCALE;
+	memcpy(slot->head + at + NAT_TCP_LEN, options, options_len);
 	slot->iov[0] = (struct iovec){ slot->head, at + NAT_TCP_LEN + options_len };
 	set_frame(frame, at, NAT_TCP_LEN + options_len, 0);
 }
@@ -463,9 +486,43 @@ finish_if_done(NatEngine *engine, NatTcp *tcp)
 	}
 	close(tcp->flow.fd);
 	tcp->flow.fd = -1;
+	nat_tcp_clear(engine, tcp);
 	tcp->state = NAT_TCP_TIME_WAIT;
 	nat_flow_arm(engine, &tcp->flow, engine->now + TIME_WAIT);
 	return TRUE;
+}
+
+/* Sends a part of a hole again. FALSE: nothing more of that can be done now. */
+static gboolean
+fill_hole(NatEngine *engine, NatTcp *tcp, guint *budget)
+{
+	guint32 chunk = frame_payload(tcp), end, sent;
+	NatTcpRange hole;
+	gssize n;
+
+	if (!nat_tcp_find_hole(tcp, chunk, &hole))
+		return FALSE;
+	tcp->timing = FALSE;
+	nat_tcp_start_rto(engine, tcp);
+	end = tcp->snd_max - (tcp->fin_sent && !tcp->fin_acked ? 1 : 0);
+	if (nat_seq_le(end, hole.from)) {
+		nat_tcp_send_flags(engine, tcp, hole.from, NAT_TCP_FIN | NAT_TCP_ACK);
+		tcp->resent = hole.from + 1;
+		return FALSE;
+	}
+	if (nat_seq_lt(end, hole.to))
+		hole.to = end;
+	n = peek(engine, tcp, hole.from - tcp->snd_una,
+		 MIN(hole.to - hole.from, chunk * MIN(NAT_PIECES, *budget)), chunk);
+	if (n <= 0)
+		return FALSE;
+	sent = send_pieces(engine, tcp, hole.from, (guint32)n, chunk, 0);
+	tcp->resent = hole.from + sent;
+	tcp->resent_max = tcp->snd_max;
+	jf_count(engine->count.retransmits, (sent + chunk - 1) / chunk);
+	*budget -= MIN(*budget, (sent + chunk - 1) / chunk);
+	/* What was refused follows when there is room. */
+	return tcp->sack_ok || sent < (guint32)n;
 }
 
 void
@@ -474,6 +531,8 @@ nat_tcp_turn(NatEngine *engine, NatTcp *tcp, guint *budget)
 	if (tcp->state != NAT_TCP_OPEN || !discard_acked(engine, tcp) ||
 	    finish_if_done(engine, tcp))
 		return;
+	while (tcp->resends && !engine->blocked && *budget)
+		tcp->resends = fill_hole(engine, tcp, budget);
 	while (!engine->blocked && *budget && !tcp->flow.is_dead && find_mac(engine, tcp) &&
 	       (tcp->readable || tcp->snd_nxt != tcp->snd_max)) {
 		if (!push_once(engine, tcp, budget))
@@ -481,27 +540,7 @@ nat_tcp_turn(NatEngine *engine, NatTcp *tcp, guint *budget)
 	}
 	if (tcp->flow.is_dead)
 		return;
-	if (engine->blocked || (*budget == 0 && tcp->readable))
+	if (engine->blocked || (*budget == 0 && (tcp->readable || tcp->resends)))
 		nat_engine_set_ready(engine, &tcp->flow);
 	nat_tcp_arm(engine, tcp);
-}
-
-void
-nat_tcp_retransmit(NatEngine *engine, NatTcp *tcp)
-{
-	guint32 chunk = frame_payload(tcp);
-	guint32 n = tcp->snd_max - tcp->snd_una - (tcp->fin_sent && !tcp->fin_acked ? 1 : 0);
-	gssize got;
-
-	if (engine->blocked || !discard_acked(engine, tcp))
-		return;
-	jf_count(engine->count.retransmits, 1);
-	tcp->timing = FALSE;
-	if (n == 0) {
-		nat_tcp_send_flags(engine, tcp, tcp->snd_una, NAT_TCP_FIN | NAT_TCP_ACK);
-		return;
-	}
-	got = peek(engine, tcp, 0, MIN(n, chunk), chunk);
-	if (got > 0)
-		send_pieces(engine, tcp, tcp->snd_una, (guint32)got, chunk, 0);
 }

@@ -194,7 +194,9 @@ nat_tcp_event(NatEngine *engine, NatTcp *tcp, guint32 events)
 	if ((events & EPOLLOUT) && tcp->wants_room) {
 		tcp->wants_room = FALSE;
 		tcp->rewatched = tcp->knows_room = FALSE;
-		if (tcp->state == NAT_TCP_OPEN)
+		if (tcp->reorder)
+			nat_tcp_settle_order(engine, tcp);
+		if (tcp->state == NAT_TCP_OPEN && !tcp->flow.is_dead)
 			nat_tcp_owe_ack(engine, tcp);
 	}
 }

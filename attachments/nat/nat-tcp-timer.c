@@ -8,6 +8,7 @@
 
 #define RTO_FIRST NAT_SEC
 #define RTO_MIN (200 * NAT_MSEC)
+#define RTO_MIN_SACKED (20 * NAT_MSEC)
 #define RTO_MAX (60 * NAT_SEC)
 #define TRIES_MAX 15u
 #define SYN_TRIES_MAX 6u
@@ -24,7 +25,8 @@ rto_base(const NatTcp *tcp)
 	guint64 rto = tcp->srtt_us ? (tcp->srtt_us + 4 * (guint64)tcp->rttvar_us) * 1000
 				   : RTO_FIRST;
 
-	return MAX(rto, RTO_MIN);
+	/* A guest does not delay its word of what came out of order (RFC 5681 4.2). */
+	return MAX(rto, tcp->sacked && tcp->sacked->n ? RTO_MIN_SACKED : RTO_MIN);
 }
 
 void
@@ -103,9 +105,12 @@ data_timeout(NatEngine *engine, NatTcp *tcp)
 		return;
 	}
 	jf_count(engine->count.retransmits, 1);
-	tcp->timing = tcp->recovering = FALSE;
-	tcp->dup_acks = 0;
-	tcp->snd_nxt = tcp->snd_una;
+	tcp->timing = FALSE;
+	/* In the end it may have dropped what it said it has (RFC 2018 8). */
+	if (tcp->tries > 2 || !nat_tcp_fill_again(tcp)) {
+		nat_tcp_forget_sack(tcp);
+		tcp->snd_nxt = tcp->snd_una;
+	}
 	nat_tcp_start_rto(engine, tcp);
 	nat_engine_set_ready(engine, &tcp->flow);
 	/* A window that has closed over what is on its way lets nothing be sent again. */

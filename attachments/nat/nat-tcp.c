@@ -4,11 +4,10 @@
  *
  * In-order data of consecutive frames of one connection is collected as pieces of the guest's own
  * frames (the run) and written by one system call. What does not fit the socket was not received: the
- * guest sends it again. Nothing out of order is kept; each such segment is answered at once, so that
- * the guest's fast retransmission begins.
+ * guest sends it again. Each segment out of order is answered at once, so that the guest's fast
+ * retransmission begins.
  *
- * Left out: SACK and timestamps are not offered; options other than MSS and window scale are passed
- * over.
+ * Left out: timestamps are not offered; options other than MSS, window scale and SACK are passed over.
  */
 #include "nat-tcp.h"
 
@@ -18,11 +17,12 @@
 #define OPTION_NOP 1u
 #define OPTION_MSS 2u
 #define OPTION_SCALE 3u
+#define OPTION_SACK_PERMITTED 4u
+#define OPTION_SACK 5u
 #define MSS_DEFAULT_IPV4 536u  /* RFC 9293 3.7.1 */
 #define MSS_DEFAULT_IPV6 1220u /* the same */
 #define MSS_MIN 64u
 #define SCALE_MAX 14u /* RFC 7323 2.3 */
-#define DUP_ACKS 3u
 
 typedef struct Segment {
 	const NatPacket *p;
@@ -52,36 +52,48 @@ segment_parse(Segment *s, const NatPacket *p)
 	return TRUE;
 }
 
-/* The options of a SYN. */
-static void
-take_options(NatEngine *engine, NatTcp *tcp, const Segment *s)
+/* What is behind kind and length of an option; `len`: all of it. NULL: it is not there. */
+static const guint8 *
+find_option(const Segment *s, guint8 kind, guint32 *len)
 {
-	gboolean v4 = s->p->is_v4;
-	guint32 mss = v4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
-	guint32 limit = engine->config->mtu - (v4 ? NAT_IPV4_LEN : NAT_IPV6_LEN) - NAT_TCP_LEN;
-	guint32 at = s->p->l4 + NAT_TCP_LEN;
 	const guint8 *b = s->p->head;
+	guint32 at = s->p->l4 + NAT_TCP_LEN;
 
-	tcp->our_scale = tcp->guest_scale = 0;
 	while (at < s->data_at && b[at] != OPTION_END) {
-		guint32 len;
-
 		if (b[at] == OPTION_NOP) {
 			at++;
 			continue;
 		}
 		if (s->data_at - at < 2 || b[at + 1] < 2 || b[at + 1] > s->data_at - at)
-			break;
-		len = b[at + 1];
-		if (b[at] == OPTION_MSS && len == 4)
-			mss = jf_get_be16(b + at + 2);
-		if (b[at] == OPTION_SCALE && len == 3) {
-			tcp->guest_scale = MIN(b[at + 2], SCALE_MAX);
-			tcp->our_scale = NAT_TCP_WINDOW_SCALE;
-		}
-		at += len;
+			return NULL;
+		*len = b[at + 1];
+		if (b[at] == kind)
+			return b + at + 2;
+		at += *len;
 	}
+	return NULL;
+}
+
+/* The options of a SYN. */
+static void
+take_options(NatEngine *engine, NatTcp *tcp, const Segment *s)
+{
+	gboolean v4 = s->p->is_v4;
+	guint32 mss = v4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6, len;
+	guint32 limit = engine->config->mtu - (v4 ? NAT_IPV4_LEN : NAT_IPV6_LEN) - NAT_TCP_LEN;
+	const guint8 *option = find_option(s, OPTION_MSS, &len);
+
+	if (option && len == 4)
+		mss = jf_get_be16(option);
 	tcp->mss = (guint16)CLAMP(mss, MSS_MIN, limit);
+	option = find_option(s, OPTION_SCALE, &len);
+	tcp->our_scale = tcp->guest_scale = 0;
+	if (option && len == 3) {
+		tcp->guest_scale = MIN(*option, SCALE_MAX);
+		tcp->our_scale = NAT_TCP_WINDOW_SCALE;
+	}
+	option = find_option(s, OPTION_SACK_PERMITTED, &len);
+	tcp->sack_ok = option && len == 2;
 }
 
 static void
@@ -115,6 +127,13 @@ nat_tcp_new(NatEngine *engine, const NatEndpoint *guest, const NatEndpoint *remo
 	tcp->snd_una = tcp->snd_nxt = tcp->snd_max = tcp->iss;
 	tcp->last_heard = engine->now;
 	return tcp;
+}
+
+void
+nat_tcp_clear(NatEngine *engine, NatTcp *tcp)
+{
+	nat_tcp_reorder_clear(engine, tcp);
+	nat_tcp_forget_sack(tcp);
 }
 
 /* ---- The run ---- */
@@ -199,27 +218,35 @@ take_ack(NatEngine *engine, NatTcp *tcp, guint32 ack)
 		n--;
 	}
 	tcp->acked += n;
-	if (tcp->recovering && nat_seq_lt(ack, tcp->recover))
-		nat_tcp_retransmit(engine, tcp);
-	else
-		tcp->recovering = FALSE;
+	if (tcp->sacked)
+		nat_tcp_ranges_trim(tcp->sacked, ack);
+	if (tcp->recovering && nat_seq_le(tcp->recover, ack))
+		tcp->recovering = tcp->resends = FALSE;
+	/* One more hole (RFC 6582 3.2); where the guest tells what it has, that says more. */
+	else if (tcp->recovering && !tcp->sack_ok)
+		tcp->resends = TRUE;
+	if (!tcp->sack_ok || nat_seq_lt(tcp->resent, ack))
+		tcp->resent = ack;
 	tcp->rto_deadline = 0;
 	tcp->persisting = FALSE;
 	if (tcp->snd_una != tcp->snd_max)
 		nat_tcp_start_rto(engine, tcp);
 }
 
-/* RFC 5681 2: nothing new, no data, the same window, and something is on its way. */
 static void
-take_duplicate(NatEngine *engine, NatTcp *tcp)
+take_sack(NatEngine *engine, NatTcp *tcp, const Segment *s)
 {
-	if (tcp->snd_una == tcp->snd_max || tcp->dup_acks == G_MAXUINT8)
+	guint32 len;
+	const guint8 *blocks = NULL;
+
+	if (tcp->sack_ok && s->data_at - s->p->l4 > NAT_TCP_LEN)
+		blocks = find_option(s, OPTION_SACK, &len);
+	if (!blocks || !nat_tcp_take_sack(tcp, blocks, len - 2))
 		return;
-	if (++tcp->dup_acks != DUP_ACKS || tcp->recovering)
-		return;
-	tcp->recovering = TRUE;
-	tcp->recover = tcp->snd_max;
-	nat_tcp_retransmit(engine, tcp);
+	/* What fills a gap is on its way behind all that was sent before. */
+	tcp->tries = 0;
+	if (tcp->rto_deadline && tcp->snd_una != tcp->snd_max)
+		nat_tcp_start_rto(engine, tcp);
 }
 
 /* FALSE: the segment goes no further. */
@@ -238,8 +265,13 @@ process_ack(NatEngine *engine, NatTcp *tcp, const Segment *s)
 		return TRUE;
 	if (s->ack != tcp->snd_una)
 		take_ack(engine, tcp, s->ack);
-	else if (s->len == 0 && wnd == tcp->snd_wnd && !(s->flags & NAT_TCP_FIN))
-		take_duplicate(engine, tcp);
+	/* RFC 5681 2: nothing new, no data, the same window, and something is on its way. */
+	else if (s->len == 0 && wnd == tcp->snd_wnd && !(s->flags & NAT_TCP_FIN) &&
+		 tcp->snd_una != tcp->snd_max && tcp->dup_acks < G_MAXUINT8)
+		tcp->dup_acks++;
+	take_sack(engine, tcp, s);
+	if (tcp->dup_acks || tcp->sacked)
+		nat_tcp_find_loss(tcp);
 	tcp->snd_wnd = wnd;
 	nat_engine_set_ready(engine, &tcp->flow);
 	return TRUE;
@@ -288,6 +320,29 @@ take_fin(NatEngine *engine, NatTcp *tcp, guint32 fin_seq)
 	nat_engine_set_ready(engine, &tcp->flow);
 }
 
+void
+nat_tcp_settle_order(NatEngine *engine, NatTcp *tcp)
+{
+	nat_tcp_flush_run(engine);
+	if (!tcp->flow.is_dead && nat_tcp_reorder_drain(engine, tcp))
+		take_fin(engine, tcp, tcp->rcv_nxt);
+}
+
+static void
+out_of_order(NatEngine *engine, NatTcp *tcp, const Segment *s)
+{
+	jf_count(engine->count.out_of_order, 1);
+	nat_tcp_flush_run(engine);
+	if (tcp->flow.is_dead)
+		return;
+	if (!tcp->guest_fin && !(s->flags & NAT_TCP_URG)) {
+		nat_tcp_reorder_keep(engine, tcp, s->p, s->data_at, s->seq, s->len);
+		if (s->flags & NAT_TCP_FIN)
+			nat_tcp_reorder_keep_fin(tcp, s->seq + s->len);
+	}
+	nat_tcp_send_flags(engine, tcp, tcp->snd_nxt, NAT_TCP_ACK);
+}
+
 static void
 process_data(NatEngine *engine, NatTcp *tcp, const Segment *s)
 {
@@ -300,10 +355,7 @@ process_data(NatEngine *engine, NatTcp *tcp, const Segment *s)
 		return;
 	}
 	if (nat_seq_lt(next, s->seq) || tcp->guest_fin) {
-		jf_count(engine->count.out_of_order, 1);
-		nat_tcp_flush_run(engine);
-		if (!tcp->flow.is_dead)
-			nat_tcp_send_flags(engine, tcp, tcp->snd_nxt, NAT_TCP_ACK);
+		out_of_order(engine, tcp, s);
 		return;
 	}
 	skip = next - s->seq;
@@ -320,6 +372,8 @@ process_data(NatEngine *engine, NatTcp *tcp, const Segment *s)
 	tcp->is_urgent = FALSE;
 	if ((s->flags & NAT_TCP_FIN) && !tcp->flow.is_dead)
 		take_fin(engine, tcp, s->seq + s->len);
+	if (tcp->reorder)
+		nat_tcp_settle_order(engine, tcp);
 }
 
 /* RFC 5961 3.2: exactly the next number, else the guest has to say it again. */
@@ -362,6 +416,8 @@ static void
 become_open(NatEngine *engine, NatTcp *tcp, const Segment *s)
 {
 	tcp->state = NAT_TCP_OPEN;
+	if (tcp->tries == 0)
+		nat_tcp_measure(engine, tcp);
 	tcp->snd_una = s->ack;
 	tcp->tries = 0;
 	tcp->rto_deadline = 0;

@@ -2,10 +2,11 @@
 /*
  * nat-tcp.h - a connection between a guest and a socket of the host.
  *
- * No byte of the stream is kept here. Towards the guest, data stays in the host's socket until the
- * guest has acknowledged it: it is read with MSG_PEEK, and dropped there (MSG_TRUNC) when it was.
- * From the guest, in-order data goes into the host's socket at once, straight from the guest's frame,
- * and the window that the guest is offered is the room in that socket's buffer.
+ * Towards the guest, data stays in the host's socket until the guest has acknowledged it: it is read
+ * with MSG_PEEK, and dropped there (MSG_TRUNC) when it was. From the guest, in-order data goes into
+ * the host's socket at once, straight from the guest's frame, and the window that the guest is offered
+ * is the room in that socket's buffer. So no byte of the stream is kept here but those that came
+ * before their turn (nat-tcp-reorder.c).
  *
  *	CONNECTING  the guest's SYN came; the host's connect() is on its way; nothing was answered
  *	SYN_SENT    a SYN went to the guest, for a connection that a forwarded port accepted
@@ -38,6 +39,19 @@ typedef enum {
 	NAT_TCP_TIME_WAIT,
 } NatTcpState;
 
+/* Parts of the sequence space, in order, with gaps between them. */
+#define NAT_TCP_RANGES_MAX 128u
+typedef struct NatTcpRange {
+	guint32 from, to;
+} NatTcpRange;
+
+typedef struct NatTcpRanges {
+	guint32 n;
+	NatTcpRange at[NAT_TCP_RANGES_MAX];
+} NatTcpRanges;
+
+typedef struct NatTcpReorder NatTcpReorder;
+
 typedef struct NatTcp {
 	NatFlow flow;
 	struct NatTcp *ack_next;
@@ -52,12 +66,16 @@ typedef struct NatTcp {
 	/* Towards the guest (RFC 9293 3.3.1). snd_max: highest sent; snd_nxt goes back of it when a
 	 * timeout sends again. */
 	guint32 iss, snd_una, snd_nxt, snd_max, snd_wnd;
-	guint32 recover; /* RFC 6582: snd_max when the fast retransmission began */
-	guint32 peeked;  /* SO_PEEK_OFF of the socket now; without has_peek_off 0 */
-	guint32 acked;   /* acknowledged by the guest, still in the socket */
+	guint32 recover;      /* RFC 6582: snd_max when the fast retransmission began */
+	guint32 resent;       /* up to here holes were filled (HighRxt, RFC 6675 2) ... */
+	guint32 resent_max;   /* ... when this was snd_max */
+	NatTcpRanges *sacked; /* what the guest has beyond snd_una; NULL: nothing yet */
+	guint32 peeked;       /* SO_PEEK_OFF of the socket now; without has_peek_off 0 */
+	guint32 acked;        /* acknowledged by the guest, still in the socket */
 
 	/* From the guest. rcv_edge: right edge of the window that it was told. */
 	guint32 rcv_nxt, rcv_edge;
+	NatTcpReorder *reorder; /* NULL: nothing came before its turn */
 
 	/* RFC 6298, in ns. One segment is timed at a time. */
 	guint64 rtt_start, rto_deadline;
@@ -74,6 +92,8 @@ typedef struct NatTcp {
 	gboolean hup : 1;        /* the stream from the host ends behind what is there */
 	gboolean guest_first : 1, is_urgent : 1;
 	gboolean host_urgent : 1; /* an urgent byte is among what is to be read */
+	gboolean sack_ok : 1;
+	gboolean resends : 1; /* holes wait to be filled */
 } NatTcp;
 
 static inline gboolean
@@ -92,7 +112,39 @@ nat_seq_le(guint32 a, guint32 b)
 void nat_tcp_input(NatEngine *engine, const NatPacket *p);
 /* Writes the run to its socket. */
 void nat_tcp_flush_run(NatEngine *engine);
+/* Frees what hangs on it. */
+void nat_tcp_clear(NatEngine *engine, NatTcp *tcp);
 NatTcp *nat_tcp_new(NatEngine *engine, const NatEndpoint *guest, const NatEndpoint *remote, int fd);
+
+/* What came before its turn, and the end of the stream, as far as it is their turn now. */
+void nat_tcp_settle_order(NatEngine *engine, NatTcp *tcp);
+
+/* nat-tcp-sack.c: what the guest has of what was sent to it (RFC 2018, RFC 6675). */
+/* FALSE: it touches none of the ranges, and there is no room for one more. */
+gboolean nat_tcp_ranges_add(NatTcpRanges *ranges, guint32 from, guint32 to);
+void nat_tcp_ranges_trim(NatTcpRanges *ranges, guint32 below);
+/* The blocks of a SACK option: `len` bytes behind its kind and length. TRUE: they say more than was
+ * known. */
+gboolean nat_tcp_take_sack(NatTcp *tcp, const guint8 *blocks, guint32 len);
+/* Begins to fill holes when something is lost, or was lost again. Follows each acknowledgement. */
+void nat_tcp_find_loss(NatTcp *tcp);
+/* After a timeout: all that the guest does not have once more. FALSE: it told nothing. */
+gboolean nat_tcp_fill_again(NatTcp *tcp);
+/* The next part to send again; `frame` bytes at most where the guest told of no more than a loss.
+ * FALSE: there is none. */
+gboolean nat_tcp_find_hole(const NatTcp *tcp, guint32 frame, NatTcpRange *hole);
+void nat_tcp_forget_sack(NatTcp *tcp);
+
+/* nat-tcp-reorder.c: segments of the guest's that came before their turn. */
+void nat_tcp_reorder_keep(NatEngine *engine, NatTcp *tcp, const NatPacket *p, guint32 data_at,
+			  guint32 seq, guint32 len);
+void nat_tcp_reorder_keep_fin(NatTcp *tcp, guint32 seq);
+/* Writes what has become the next part of the stream. TRUE: its end is next. */
+gboolean nat_tcp_reorder_drain(NatEngine *engine, NatTcp *tcp);
+#define NAT_TCP_SACK_LEN 36u
+/* SACK option with what is kept, the latest first; returns its length, NAT_TCP_SACK_LEN at most. */
+guint32 nat_tcp_reorder_put_sack(const NatTcp *tcp, guint8 *options);
+void nat_tcp_reorder_clear(NatEngine *engine, NatTcp *tcp);
 
 /* nat-tcp-socket.c: the host's side. */
 void nat_tcp_connect(NatEngine *engine, const NatPacket *syn, NatTcp *tcp,
@@ -117,8 +169,6 @@ void nat_tcp_send_flags(NatEngine *engine, NatTcp *tcp, guint32 seq, guint8 flag
 void nat_tcp_refuse(NatEngine *engine, const NatPacket *p);
 /* What the guest acknowledged goes; what it may get follows. */
 void nat_tcp_turn(NatEngine *engine, NatTcp *tcp, guint *budget);
-/* One frame from snd_una on, again. */
-void nat_tcp_retransmit(NatEngine *engine, NatTcp *tcp);
 
 /* nat-tcp-timer.c */
 void nat_tcp_expired(NatEngine *engine, NatTcp *tcp);

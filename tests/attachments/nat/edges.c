@@ -10,114 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "raw.h"
+#include "line.h"
 
 #define SECOND G_GUINT64_CONSTANT(1000000000)
-
-/* A guest, a listener of the host's, and a connection between them. */
-typedef struct Line {
-	NatGuest *g;
-	Raw raw;
-	guint16 port;
-	int listener, fd;
-} Line;
-
-static void
-line_begin(Line *line, const char *const *properties)
-{
-	line->g = nat_guest_new(properties, NULL);
-	line->fd = -1;
-	line->listener = nat_host_listen(AF_INET, &line->port);
-	nat_guest_meet(line->g);
-	raw_init(&line->raw, line->g, line->port);
-}
-
-static gboolean
-line_accept(Line *line)
-{
-	line->fd = accept4(line->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	return line->fd >= 0;
-}
-
-static void
-line_open(Line *line, const char *const *properties)
-{
-	line_begin(line, properties);
-	raw_open(&line->raw);
-	nat_guest_wait(line->g, line_accept(line));
-}
-
-static void
-line_clear(Line *line)
-{
-	if (line->fd >= 0)
-		close(line->fd);
-	close(line->listener);
-	g_clear_pointer(&line->g, nat_guest_free);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Line, line_clear)
-
-/* Time passes, in not too many steps: in each the guest may answer. */
-static void
-pass(Line *line, guint seconds)
-{
-	guint step = MAX(1, seconds / 300);
-
-	for (guint i = 0; i < seconds; i += step) {
-		jf_harness_crank(line->g->h, step * SECOND);
-		nat_guest_turn(line->g);
-	}
-}
-
-static void
-turns(Line *line, guint n)
-{
-	for (guint i = 0; i < n; i++)
-		nat_guest_turn(line->g);
-}
-
-/* The pattern from `offset`, as much as the host's socket takes. */
-static gsize
-host_send(Line *line, guint64 offset, gsize bytes)
-{
-	gsize done = 0;
-
-	while (done < bytes) {
-		guint8 data[65536];
-		gsize n = MIN(sizeof data, bytes - done);
-		gssize sent;
-
-		nat_pattern_fill(data, n, offset + done);
-		sent = send(line->fd, data, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (sent <= 0)
-			break;
-		done += (gsize)sent;
-	}
-	return done;
-}
-
-/* Reads the pattern until `bytes` of it have come. */
-static void
-host_receive(Line *line, gsize bytes)
-{
-	g_autofree guint8 *data = g_malloc(bytes);
-	gsize got = 0;
-
-	nat_guest_wait(line->g, ({
-			       gssize n = recv(line->fd, data + got, bytes - got, 0);
-			       got += n > 0 ? (gsize)n : 0;
-			       got == bytes;
-		       }));
-	g_assert_true(nat_pattern_check(data, bytes, 0));
-}
-
-static gboolean
-host_is_reset(Line *line)
-{
-	char byte;
-
-	return recv(line->fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == ECONNRESET;
-}
 
 static guint
 count_fds(void)
@@ -142,15 +37,15 @@ test_never_acks(void)
 	line_open(&line, NULL);
 	line.raw.window = 500; /* << 7 */
 	raw_send(&line.raw, RAW_ACK, 0);
-	host_send(&line, 0, 1000000);
+	line_host_send(&line, 0, 1000000);
 	nat_guest_wait(line.g, line.raw.highest - (line.raw.irs + 1) > 60000);
-	turns(&line, 20);
+	line_turns(&line, 20);
 	g_assert_cmpuint(line.raw.highest - (line.raw.irs + 1), <=, 500 << 7);
-	pass(&line, 60);
+	line_pass(&line, 60);
 	g_assert_cmpuint(jf_harness_get_counter(line.g->h, "retransmits", NULL), >=, 5);
 	g_assert_cmpuint(jf_harness_get_counter(line.g->h, "retransmits", NULL), <=, 10);
 	g_assert_cmpuint(line.raw.resets, ==, 0);
-	pass(&line, 900);
+	line_pass(&line, 900);
 	g_assert_cmpuint(line.raw.resets, ==, 1);
 	g_assert_cmpint(recv(line.fd, &byte, 1, 0), ==, -1);
 	g_assert_cmpint(errno, ==, ECONNRESET);
@@ -164,17 +59,17 @@ test_syn_ack_lost(void)
 	line_begin(&line, NULL);
 	raw_send(&line.raw, RAW_SYN, 0);
 	nat_guest_wait(line.g, line.raw.syn_acks == 1);
-	pass(&line, 1);
+	line_pass(&line, 1);
 	g_assert_cmpuint(line.raw.syn_acks, ==, 2);
 	/* The guest's SYN again is answered at once. */
 	raw_send_at(&line.raw, RAW_ISN, RAW_SYN, 0, 0, 0);
-	turns(&line, 1);
+	line_turns(&line, 1);
 	g_assert_cmpuint(line.raw.syn_acks, ==, 3);
 	g_assert_true(line_accept(&line));
-	pass(&line, 200);
+	line_pass(&line, 200);
 	g_assert_cmpuint(line.raw.syn_acks, <=, 9);
 	g_assert_cmpuint(line.raw.resets, ==, 1);
-	g_assert_true(host_is_reset(&line));
+	g_assert_true(line_host_is_reset(&line));
 }
 
 static void
@@ -186,9 +81,9 @@ test_zero_window_forever(void)
 	line.raw.answers = TRUE;
 	line.raw.window = 0;
 	raw_send(&line.raw, RAW_ACK, 0);
-	turns(&line, 5);
-	host_send(&line, 0, 100000);
-	pass(&line, 3600);
+	line_turns(&line, 5);
+	line_host_send(&line, 0, 100000);
+	line_pass(&line, 3600);
 	g_assert_cmpuint(line.raw.received, ==, 0);
 	g_assert_cmpuint(line.raw.probes, >=, 30);
 	g_assert_cmpuint(line.raw.probes, <=, 120);
@@ -205,70 +100,22 @@ test_idle(void)
 
 	line_open(&line, NULL);
 	line.raw.answers = TRUE;
-	turns(&line, 5);
-	pass(&line, 3600);
+	line_turns(&line, 5);
+	line_pass(&line, 3600);
 	g_assert_cmpuint(line.raw.probes, ==, 0);
 	/* An hour later the connection carries data still. */
-	host_send(&line, 0, 1000);
+	line_host_send(&line, 0, 1000);
 	nat_guest_wait(line.g, line.raw.received == 1000);
-	pass(&line, 5 * 3600);
+	line_pass(&line, 5 * 3600);
 	g_assert_cmpuint(line.raw.probes, ==, 2);
 	/* The guest is gone. */
 	line.raw.answers = FALSE;
-	pass(&line, 3 * 3600);
+	line_pass(&line, 3 * 3600);
 	g_assert_cmpuint(line.raw.resets, ==, 1);
-	g_assert_true(host_is_reset(&line));
+	g_assert_true(line_host_is_reset(&line));
 }
 
-/* ---- Order and loss ---- */
-
-static void
-test_out_of_order(void)
-{
-	g_auto(Line) line = { 0 };
-	guint32 first = RAW_ISN + 1;
-	guint acks;
-
-	line_open(&line, NULL);
-	turns(&line, 5);
-	acks = line.raw.acks;
-	for (guint i = 1; i <= 3; i++)
-		raw_send_at(&line.raw, first + i * 1000, RAW_ACK, i * 1000, 1000, 0);
-	turns(&line, 2);
-	/* Enough of the same for the guest's fast retransmission. */
-	g_assert_cmpuint(line.raw.acks - acks, ==, 3);
-	g_assert_cmphex(line.raw.last_ack, ==, first);
-	raw_send_at(&line.raw, first, RAW_ACK, 0, 1000, 0);
-	turns(&line, 2);
-	g_assert_cmphex(line.raw.last_ack, ==, first + 1000);
-	/* Overlapping and repeated. */
-	raw_send_at(&line.raw, first + 500, RAW_ACK, 500, 1000, 0);
-	raw_send_at(&line.raw, first + 200, RAW_ACK, 200, 700, 0);
-	raw_send_at(&line.raw, first + 1500, RAW_ACK, 1500, 500, 0);
-	turns(&line, 2);
-	g_assert_cmphex(line.raw.last_ack, ==, first + 2000);
-	host_receive(&line, 2000);
-}
-
-static void
-test_loss(gconstpointer data)
-{
-	g_auto(Line) line = { 0 };
-	const gsize bytes = 3000000;
-	gsize sent = 0;
-
-	line_open(&line, NULL);
-	line.raw.answers = TRUE;
-	line.raw.lose = GPOINTER_TO_UINT(data);
-	nat_guest_wait(line.g, ({
-			       sent += host_send(&line, sent, bytes - sent);
-			       line.raw.received == bytes;
-		       }));
-	g_assert_cmpuint(jf_harness_get_counter(line.g->h, "retransmits", NULL), >, 0);
-	shutdown(line.fd, SHUT_WR);
-	nat_guest_wait(line.g, line.raw.fin);
-	g_assert_cmpuint(line.raw.resets, ==, 0);
-}
+/* ---- Sizes ---- */
 
 static void
 test_one_byte_segments(void)
@@ -280,14 +127,14 @@ test_one_byte_segments(void)
 	line.raw.answers = TRUE;
 	setsockopt(line.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	for (guint i = 0; i < 2000; i++) {
-		g_assert_cmpuint(host_send(&line, i, 1), ==, 1);
+		g_assert_cmpuint(line_host_send(&line, i, 1), ==, 1);
 		if (i % 3 == 0)
 			nat_guest_turn(line.g);
 	}
 	nat_guest_wait(line.g, line.raw.received == 2000);
 	for (guint i = 0; i < 2000; i++)
 		raw_send(&line.raw, RAW_ACK, 1);
-	host_receive(&line, 2000);
+	line_host_receive(&line, 2000);
 }
 
 /* ---- Windows ---- */
@@ -303,11 +150,11 @@ test_window_scale(void)
 	line_open(&line, properties);
 	g_assert_cmpint(line.raw.peer_scale, ==, 7);
 	raw_send(&line.raw, RAW_ACK, 100);
-	turns(&line, 3);
+	line_turns(&line, 3);
 	/* More than 64 KiB is offered, and used: nothing is acknowledged. */
 	g_assert_cmpuint(line.raw.last_window, >, 65535);
 	nat_guest_wait(line.g, ({
-			       sent += host_send(&line, sent, 4000000 - sent);
+			       sent += line_host_send(&line, sent, 4000000 - sent);
 			       line.raw.highest - line.raw.irs > 1000000;
 		       }));
 }
@@ -322,9 +169,9 @@ test_no_window_scale(void)
 	raw_open(&line.raw);
 	nat_guest_wait(line.g, line_accept(&line));
 	g_assert_cmpint(line.raw.peer_scale, ==, -1);
-	host_send(&line, 0, 200000);
+	line_host_send(&line, 0, 200000);
 	nat_guest_wait(line.g, line.raw.highest - (line.raw.irs + 1) > 60000);
-	turns(&line, 10);
+	line_turns(&line, 10);
 	g_assert_cmpuint(line.raw.highest - (line.raw.irs + 1), <=, 65535);
 }
 
@@ -379,9 +226,9 @@ test_send_window(void)
 	g_auto(Line) line = { 0 };
 
 	line_open(&line, properties);
-	host_send(&line, 0, 200000);
+	line_host_send(&line, 0, 200000);
 	nat_guest_wait(line.g, line.raw.highest - (line.raw.irs + 1) > 18000);
-	turns(&line, 10);
+	line_turns(&line, 10);
 	g_assert_cmpuint(line.raw.highest - (line.raw.irs + 1), <=, 20000);
 }
 
@@ -397,17 +244,17 @@ test_half_close(void)
 	line.raw.answers = TRUE;
 	raw_send(&line.raw, RAW_ACK, 1000);
 	raw_send(&line.raw, RAW_FIN | RAW_ACK, 0);
-	host_receive(&line, 1000);
+	line_host_receive(&line, 1000);
 	nat_guest_wait(line.g, recv(line.fd, &byte, 1, 0) == 0);
 	/* The other half goes on. */
-	host_send(&line, 0, 50000);
+	line_host_send(&line, 0, 50000);
 	nat_guest_wait(line.g, line.raw.received == 50000);
 	close(line.fd);
 	line.fd = -1;
 	nat_guest_wait(line.g, line.raw.fin);
 	g_assert_cmpuint(line.raw.resets, ==, 0);
 	/* It is over, and nothing of it is kept. */
-	turns(&line, 3);
+	line_turns(&line, 3);
 	raw_send(&line.raw, RAW_ACK, 10);
 	nat_guest_wait(line.g, line.raw.resets == 1);
 }
@@ -423,15 +270,15 @@ test_time_wait(void)
 	shutdown(line.fd, SHUT_WR);
 	nat_guest_wait(line.g, line.raw.fin);
 	raw_send(&line.raw, RAW_ACK, 500);
-	host_receive(&line, 500);
+	line_host_receive(&line, 500);
 	raw_send(&line.raw, RAW_FIN | RAW_ACK, 0);
-	turns(&line, 5);
+	line_turns(&line, 5);
 	acks = line.raw.acks;
 	raw_send_at(&line.raw, line.raw.snd_nxt - 1, RAW_FIN | RAW_ACK, 0, 0, 0);
-	turns(&line, 2);
+	line_turns(&line, 2);
 	g_assert_cmpuint(line.raw.acks, ==, acks + 1);
 	g_assert_cmpuint(line.raw.resets, ==, 0);
-	pass(&line, 5);
+	line_pass(&line, 5);
 	raw_send_at(&line.raw, line.raw.snd_nxt - 1, RAW_FIN | RAW_ACK, 0, 0, 0);
 	nat_guest_wait(line.g, line.raw.resets == 1);
 }
@@ -442,12 +289,12 @@ test_fin_lost(void)
 	g_auto(Line) line = { 0 };
 
 	line_open(&line, NULL);
-	host_send(&line, 0, 100);
+	line_host_send(&line, 0, 100);
 	shutdown(line.fd, SHUT_WR);
-	turns(&line, 5);
+	line_turns(&line, 5);
 	/* Nothing was acknowledged: all of it comes again. */
 	line.raw.answers = TRUE;
-	pass(&line, 2);
+	line_pass(&line, 2);
 	nat_guest_wait(line.g, line.raw.fin);
 	g_assert_cmpuint(line.raw.received, ==, 100);
 }
@@ -460,17 +307,17 @@ test_guest_resets(void)
 
 	line_open(&line, NULL);
 	raw_send(&line.raw, RAW_ACK, 1000);
-	host_receive(&line, 1000);
-	turns(&line, 2);
+	line_host_receive(&line, 1000);
+	line_turns(&line, 2);
 	acks = line.raw.acks;
 	/* A guess is asked about, one from outside the window ignored (RFC 5961 3.2). */
 	raw_send_at(&line.raw, line.raw.snd_nxt + 100, RAW_RST, 0, 0, 0);
 	raw_send_at(&line.raw, line.raw.snd_nxt - 100, RAW_RST, 0, 0, 0);
-	turns(&line, 2);
+	line_turns(&line, 2);
 	g_assert_cmpuint(line.raw.acks, ==, acks + 1);
-	g_assert_false(host_is_reset(&line));
+	g_assert_false(line_host_is_reset(&line));
 	raw_send(&line.raw, RAW_RST, 0);
-	nat_guest_wait(line.g, host_is_reset(&line));
+	nat_guest_wait(line.g, line_host_is_reset(&line));
 }
 
 /* What nobody answers is not answered to the guest either, until it gives up. */
@@ -494,14 +341,14 @@ test_blackhole(void)
 		full[n] = nat_host_connect(line.raw.to_port);
 	fds = count_fds();
 	raw_send(&line.raw, RAW_SYN, 0);
-	turns(&line, 30);
-	pass(&line, 10);
+	line_turns(&line, 30);
+	line_pass(&line, 10);
 	raw_send_at(&line.raw, RAW_ISN, RAW_SYN, 0, 0, 0);
-	turns(&line, 10);
+	line_turns(&line, 10);
 	g_assert_cmpuint(line.raw.segments, ==, 0);
 	g_assert_cmpuint(count_fds(), ==, fds + 1);
 	raw_send(&line.raw, RAW_RST, 0);
-	turns(&line, 2);
+	line_turns(&line, 2);
 	g_assert_cmpuint(count_fds(), ==, fds);
 	while (n)
 		close(full[--n]);
@@ -514,9 +361,9 @@ test_stop_resets(void)
 	g_auto(Line) line = { 0 };
 
 	line_open(&line, NULL);
-	turns(&line, 3);
+	line_turns(&line, 3);
 	jf_harness_stop(line.g->h);
-	g_assert_true(host_is_reset(&line));
+	g_assert_true(line_host_is_reset(&line));
 }
 
 static void
@@ -681,9 +528,6 @@ main(int argc, char **argv)
 	g_test_add_func("/nat/edges/syn-ack-lost", test_syn_ack_lost);
 	g_test_add_func("/nat/edges/zero-window-forever", test_zero_window_forever);
 	g_test_add_func("/nat/edges/idle", test_idle);
-	g_test_add_func("/nat/edges/out-of-order", test_out_of_order);
-	g_test_add_data_func("/nat/edges/loss-11", GUINT_TO_POINTER(11), test_loss);
-	g_test_add_data_func("/nat/edges/loss-100", GUINT_TO_POINTER(100), test_loss);
 	g_test_add_func("/nat/edges/one-byte-segments", test_one_byte_segments);
 	g_test_add_func("/nat/edges/window-scale", test_window_scale);
 	g_test_add_func("/nat/edges/no-window-scale", test_no_window_scale);

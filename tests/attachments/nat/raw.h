@@ -14,7 +14,12 @@
 #define RAW_PSH 0x08u
 #define RAW_ACK 0x10u
 #define RAW_URG 0x20u
+#define RAW_KEPT_MAX 1000u
 #define RAW_ISN 0xffffff00u /* the sequence number wraps early on */
+
+typedef struct RawRange {
+	guint32 from, to;
+} RawRange;
 
 typedef struct Raw {
 	NatGuest *g;
@@ -23,6 +28,8 @@ typedef struct Raw {
 	int scale;        /* to announce; -1: no option */
 	gboolean answers; /* acknowledges what comes in order, and each segment that does not */
 	guint lose;       /* every so many data segments are lost; 0: none */
+	guint lose_first; /* so many at the beginning of the stream are lost, what comes again too */
+	gboolean sack;    /* says what it has, and asks to be told */
 	guint32 snd_nxt, rcv_nxt;
 
 	/* What came. */
@@ -33,6 +40,12 @@ typedef struct Raw {
 	guint32 irs, highest;          /* highest: end of the last data */
 	guint32 last_ack, last_window; /* window: with its scale */
 	int peer_scale;                /* -1: no option */
+	gboolean peer_sack;
+	guint n_blocks; /* of the last pure acknowledgement */
+	RawRange blocks[4];
+	guint64 bytes; /* of data, lost and repeated too */
+	guint n_kept;  /* beyond rcv_nxt, the latest last, with `sack` */
+	RawRange kept[RAW_KEPT_MAX];
 } Raw;
 
 /* To the gateway; sends nothing yet. */

@@ -373,7 +373,8 @@ nat_guest_turn(NatGuest *g)
 
 	jf_harness_poll(g->h, jf_harness_get_queued(g->h, 0) ? 0 : 1);
 	now = g_get_monotonic_time();
-	jf_harness_crank(g->h, (guint64)(now - g->real) * 1000);
+	if (!g->frozen)
+		jf_harness_crank(g->h, (guint64)(now - g->real) * 1000);
 	g->real = now;
 	while ((frame = jf_harness_pull(g->h, 0))) {
 		take_frame(g, &frame->frame);

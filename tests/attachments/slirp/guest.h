@@ -44,6 +44,7 @@ struct NatGuest {
 	guint16 mtu;
 	gboolean odd_options; /* a NOP before the MSS in SYNs */
 	gint64 real;
+	gboolean frozen;  /* no time passes */
 	guint32 longest;  /* plain frame so far */
 	guint16 gso_size; /* of the large segment that is being taken in */
 	GQueue datagrams;
