@@ -13,6 +13,7 @@
 #include <jackfield/switch.h>
 #include <string.h>
 
+#include "nat-card.h"
 #include "nat.h"
 
 #define RING_LEN (2u << 20)
@@ -34,6 +35,7 @@ typedef struct Record {
 G_STATIC_ASSERT(sizeof(Record) % 16 == 0);
 
 typedef struct Router {
+	NatBind bind;
 	NatConfig config;
 	NatSide side;
 	NatEngine *engine;
@@ -186,18 +188,6 @@ read_loopbacks(NatConfig *config, JfInstance *inst, GError **error)
 	return nat_address_parse("::1", &loopback->host);
 }
 
-static void
-read_bind(NatConfig *config, JfInstance *inst)
-{
-	const JfValue *ipv4 = inst->host->property(inst, "bind-ip");
-	const JfValue *ipv6 = inst->host->property(inst, "bind-ip6");
-
-	if (ipv4->is_set)
-		config->bind4 = nat_address_v4(jf_get_be32(ipv4->v.ipv4));
-	if (ipv6->is_set)
-		memcpy(config->bind6.b, ipv6->v.ipv6, 16);
-}
-
 /* As every NAT engine's: the directory where PXE looks. */
 static void
 read_tftp(NatConfig *config, JfInstance *inst)
@@ -213,16 +203,16 @@ read_tftp(NatConfig *config, JfInstance *inst)
 
 /* DHCPv4 is a service of its own on this network; what IPv6 needs comes from here. */
 static gboolean
-read_config(NatConfig *config, JfInstance *inst, GError **error)
+read_config(NatConfig *config, NatBind *own, JfInstance *inst, GError **error)
 {
 	memcpy(config->mac, router_mac, sizeof router_mac);
 	config->ipv4 = config->dhcp = config->other_dhcp = TRUE;
 	config->dns_pass_domain = config->dns_proxy = TRUE;
 	config->mtu = (guint16)jf_property_int(inst, "mtu");
 	if (!read_network(config, inst, error) || !read_ipv6(config, inst, error) ||
-	    !read_loopbacks(config, inst, error))
+	    !read_loopbacks(config, inst, error) || !nat_bind_init(own, inst, error))
 		return FALSE;
-	read_bind(config, inst);
+	nat_config_set_bind(config, own);
 	read_tftp(config, inst);
 	nat_config_set_hosts(config, HOST_GATEWAY, HOST_GATEWAY, HOST_GATEWAY + 1);
 	return TRUE;
@@ -485,7 +475,7 @@ router_init(JfInstance *inst, GError **error)
 			    "%s: this host has no networks (" JF_SWITCH_IID ")", inst->name);
 		return FALSE;
 	}
-	if (!read_config(&router->config, inst, error))
+	if (!read_config(&router->config, &router->bind, inst, error))
 		return FALSE;
 	router->ring = g_malloc(RING_LEN);
 	router->timer = inst->host->timer_add(inst, router_give_up, NULL);
@@ -531,8 +521,7 @@ router_start(JfInstance *inst, GError **error)
 {
 	Router *router = inst->priv;
 
-	if (!nat_config_check_host(&router->config, inst, error) ||
-	    !router_join(inst, router, error))
+	if (!nat_bind_check_host(&router->bind, inst, error) || !router_join(inst, router, error))
 		return FALSE;
 	if (nat_engine_start(router->engine, error))
 		return TRUE;

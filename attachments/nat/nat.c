@@ -6,79 +6,17 @@
  * frames to and from the cable.
  */
 #include "nat.h"
+#include "nat-card.h"
 
 typedef struct JfNat {
+	NatCard card;
 	NatConfig config;
 	NatSide side;
 	NatEngine *engine;
 } JfNat;
 
 static const JfPropSpec nat_props[] = {
-	{ .name = "network",
-	  .type = JF_PROP_CIDR,
-	  .blurb = "The guest's IPv4 network, prefix length 8..27; unset: 10.0.(1+N).0/24 for card "
-		   "N" },
-	{ .name = "mtu",
-	  .type = JF_PROP_INT,
-	  .def = "1500",
-	  .min = 576,
-	  .max = 65520,
-	  .blurb = "Longest IP packet to the guest; told to it by DHCP and router advertisements "
-		   "when it is not 1500" },
-	{ .name = "ipv6",
-	  .type = JF_PROP_BOOL,
-	  .def = "on",
-	  .blurb = "Gives the guest IPv6 by router advertisements" },
-	{ .name = "localhost-reachable",
-	  .type = JF_PROP_BOOL,
-	  .def = "on",
-	  .blurb = "The gateway's address leads to the host's loopback" },
-	{ .name = "restricted",
-	  .type = JF_PROP_BOOL,
-	  .def = "off",
-	  .blurb = "The guest can open no connection of its own; port forwards work" },
-	{ .name = "dhcp",
-	  .type = JF_PROP_BOOL,
-	  .def = "on",
-	  .blurb = "Answers the guest's DHCP requests" },
-	{ .name = "dns-pass-domain",
-	  .type = JF_PROP_BOOL,
-	  .def = "on",
-	  .blurb = "Tells the guest the host's DNS domain and search list" },
-	{ .name = "hostname",
-	  .type = JF_PROP_STRING,
-	  .max = 32,
-	  .blurb = "Host name told to the guest by DHCP" },
-	{ .name = "tftp-prefix",
-	  .type = JF_PROP_PATH,
-	  .blurb = "Directory served by TFTP at the gateway's address; unset: TFTP in the "
-		   "configuration directory, where there is one" },
-	{ .name = "boot-file",
-	  .type = JF_PROP_STRING,
-	  .max = 127,
-	  .blurb = "Boot file told to the guest by DHCP; unset: MACHINE.pxe where there is a "
-		   "TFTP directory" },
-	{ .name = "next-server",
-	  .type = JF_PROP_IPV4,
-	  .blurb = "Boot server told to the guest by DHCP; unset: the gateway" },
-	{ .name = "bind-ip",
-	  .type = JF_PROP_IPV4,
-	  .blurb = "The host's address that the guest's IPv4 flows come from" },
-	{ .name = "bind-ip6",
-	  .type = JF_PROP_IPV6,
-	  .blurb = "The host's address that the guest's IPv6 flows come from" },
-	{ .name = "send-buffer",
-	  .type = JF_PROP_SIZE,
-	  .def = "0",
-	  .min = 0,
-	  .max = 16 * 1024 * 1024,
-	  .blurb = "SO_SNDBUF of the host's sockets; 0: the system's own" },
-	{ .name = "receive-buffer",
-	  .type = JF_PROP_SIZE,
-	  .def = "0",
-	  .min = 0,
-	  .max = 16 * 1024 * 1024,
-	  .blurb = "SO_RCVBUF of the host's sockets; 0: the system's own" },
+	NAT_CARD_PROPS,
 	{ .name = "send-window",
 	  .type = JF_PROP_SIZE,
 	  .def = "0",
@@ -134,7 +72,8 @@ nat_init(JfInstance *inst, GError **error)
 	JfNat *nat = inst->priv;
 
 	nat->side = (NatSide){ .output = nat_output, .data = inst };
-	if (!nat_config_init(&nat->config, inst, error))
+	if (!nat_card_init(&nat->card, inst, error) ||
+	    !nat_config_init(&nat->config, inst, &nat->card, error))
 		return FALSE;
 	nat->engine = nat_engine_new(inst, &nat->config, &nat->side);
 	return TRUE;
@@ -147,6 +86,7 @@ nat_finish(JfInstance *inst)
 
 	g_clear_pointer(&nat->engine, nat_engine_free);
 	nat_config_finish(&nat->config);
+	nat_card_finish(&nat->card);
 }
 
 static gboolean
@@ -154,8 +94,7 @@ nat_start(JfInstance *inst, GError **error)
 {
 	JfNat *nat = inst->priv;
 
-	return nat_config_check_host(&nat->config, inst, error) &&
-	       nat_engine_start(nat->engine, error);
+	return nat_card_check_host(&nat->card, inst, error) && nat_engine_start(nat->engine, error);
 }
 
 static void

@@ -26,6 +26,8 @@
 #include <sys/socket.h>
 
 typedef struct NatEngine NatEngine;
+typedef struct NatCard NatCard; /* nat-card.h */
+typedef struct NatBind NatBind;
 
 /* ---- Addresses ---- */
 
@@ -87,7 +89,6 @@ gboolean nat_address_is_link_local(const NatAddress *a);
 /* ---- Configuration ---- */
 
 #define NAT_LOOPBACKS_MAX 16u
-#define NAT_MTU_MIN_IPV6 1280u
 
 /* An address of the guest's network that leads to a loopback address of the host. */
 typedef struct NatLoopback {
@@ -137,13 +138,12 @@ typedef struct NatConfig {
 /* nat-router.c: the engine as a service of a network. */
 extern const JfDriver nat_router_driver;
 
-/* nat-config.c: from the attachment's properties and card. */
-gboolean nat_config_init(NatConfig *config, JfInstance *inst, GError **error);
+/* nat-config.c: from the attachment's properties. */
+gboolean nat_config_init(NatConfig *config, JfInstance *inst, const NatCard *card, GError **error);
 /* Gateway, name server and link-local address by network and prefix6. */
 void nat_config_set_hosts(NatConfig *config, guint gateway, guint name_server, guint first_lease);
+void nat_config_set_bind(NatConfig *config, const NatBind *own);
 void nat_config_finish(NatConfig *config);
-/* What only the host of this moment can tell: a directory, an address of its own. */
-gboolean nat_config_check_host(const NatConfig *config, JfInstance *inst, GError **error);
 
 /* ---- The owner's side ---- */
 

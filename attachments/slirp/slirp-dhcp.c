@@ -59,7 +59,7 @@ static void
 put_boot_server(const NatConfig *config, guint8 *data, guint32 message, guint32 *at, guint32 end)
 {
 	char text[INET_ADDRSTRLEN];
-	struct in_addr server = { .s_addr = g_htonl(config->next_server) };
+	struct in_addr server = { .s_addr = g_htonl(config->card.next_server) };
 
 	memcpy(data + message + DHCP_SIADDR, &server, sizeof server);
 	inet_ntop(AF_INET, &server, text, sizeof text);
@@ -85,10 +85,10 @@ nat_dhcp_edit(const NatConfig *config, guint8 *data, guint32 len)
 	at = find_option_end(data, message + DHCP_OPTIONS, packet.end);
 	if (!at)
 		return len;
-	if (config->next_server)
+	if (config->card.next_server)
 		put_boot_server(config, data, message, &at, packet.end);
-	if (config->mtu != NAT_MTU_DEFAULT) {
-		jf_put_be16(mtu, config->mtu);
+	if (config->card.mtu != NAT_MTU_DEFAULT) {
+		jf_put_be16(mtu, config->card.mtu);
 		put_option(data, at, packet.end, DHCP_OPTION_MTU, mtu, sizeof mtu);
 	}
 	nat_packet_fill_csum(&packet, data);
@@ -101,7 +101,7 @@ nat_ra_edit(const NatConfig *config, guint8 *data, guint32 len, guint32 room)
 	NatPacket packet;
 	guint8 *option;
 
-	if (config->mtu == NAT_MTU_DEFAULT || !nat_packet_parse(&packet, data, len) ||
+	if (config->card.mtu == NAT_MTU_DEFAULT || !nat_packet_parse(&packet, data, len) ||
 	    packet.protocol != NAT_IPPROTO_ICMPV6 || packet.version != 6 ||
 	    data[packet.l4] != ICMPV6_RA || room - packet.end < NDP_OPTION_MTU_LEN)
 		return len;
@@ -109,7 +109,7 @@ nat_ra_edit(const NatConfig *config, guint8 *data, guint32 len, guint32 room)
 	memset(option, 0, NDP_OPTION_MTU_LEN);
 	option[0] = NDP_OPTION_MTU;
 	option[1] = NDP_OPTION_MTU_LEN / 8u;
-	jf_put_be32(option + 4, config->mtu);
+	jf_put_be32(option + 4, config->card.mtu);
 	packet.end += NDP_OPTION_MTU_LEN;
 	jf_put_be16(data + packet.l3 + 4, (guint16)(packet.end - packet.l4));
 	nat_packet_fill_csum(&packet, data);

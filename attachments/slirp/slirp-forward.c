@@ -91,12 +91,12 @@ check_guest_address(JfNat *nat, const JfForwardRule *rule, const NatForward *for
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&forward->guest;
 	guint32 address = g_ntohl(in->sin_addr.s_addr);
 
-	if (forward->guest.ss_family == AF_INET6 && !nat->config.ipv6)
+	if (forward->guest.ss_family == AF_INET6 && !nat->config.card.ipv6)
 		return set_value_error(error, nat, rule->name,
 				       "guest address '%s' needs the property ipv6=on",
 				       rule->guest_address ? rule->guest_address : "::");
 	if (forward->guest.ss_family == AF_INET && rule->guest_address &&
-	    (address & nat->config.netmask) != nat->config.network)
+	    (address & nat->config.card.netmask) != nat->config.card.network)
 		return set_value_error(error, nat, rule->name,
 				       "guest address '%s' is not within the guest's network",
 				       rule->guest_address);

@@ -51,7 +51,7 @@ is_ipv4_ping_out(const JfNat *nat, const NatPacket *packet)
 
 	return packet->version == 4 && packet->protocol == NAT_IPPROTO_ICMP && !packet->fragment &&
 	       packet->data[packet->l4] == ICMP_ECHO_REQUEST &&
-	       (jf_get_be32(ip + 16) & nat->config.netmask) != nat->config.network;
+	       (jf_get_be32(ip + 16) & nat->config.card.netmask) != nat->config.card.network;
 }
 
 /* libslirp answers for its own addresses (interface id 2 or 3, also link-local) and knows no ping
@@ -65,7 +65,7 @@ is_ipv6_ping_out(const JfNat *nat, const NatPacket *packet)
 	if (packet->version != 6 || packet->protocol != NAT_IPPROTO_ICMPV6 ||
 	    packet->data[packet->l4] != ICMPV6_ECHO_REQUEST)
 		return FALSE;
-	if (memcmp(to, nat->config.prefix6, 8) != 0 && memcmp(to, link_local, 8) != 0)
+	if (memcmp(to, nat->config.card.prefix6, 8) != 0 && memcmp(to, link_local, 8) != 0)
 		return TRUE;
 	return memcmp(to + 8, "\0\0\0\0\0\0\0", 7) != 0 || (to[15] != 2 && to[15] != 3);
 }

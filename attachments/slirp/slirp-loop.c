@@ -348,8 +348,8 @@ slirp_register_cb(int fd, void *opaque)
 	sock->armed = 0;
 	sock->ready = 0;
 	sock->known = TRUE;
-	socket_set_buffer(fd, SO_SNDBUF, nat->config.send_buffer);
-	socket_set_buffer(fd, SO_RCVBUF, nat->config.receive_buffer);
+	socket_set_buffer(fd, SO_SNDBUF, nat->config.card.send_buffer);
+	socket_set_buffer(fd, SO_RCVBUF, nat->config.card.receive_buffer);
 }
 
 static void

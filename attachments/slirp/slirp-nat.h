@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <slirp/libslirp.h>
 
+#include "nat-card.h"
 #include "slirp-mss.h"
 #include "slirp-packet.h"
 #include "slirp-reassembly.h"
@@ -18,8 +19,6 @@
 /* libslirp's own largest MTU: it works in packets of this size whatever the guest's MTU is. */
 #define NAT_SLIRP_MTU 65521u
 #define NAT_MTU_DEFAULT 1500u
-/* Every IPv6 link carries packets of this size (RFC 8200 5). */
-#define NAT_MTU_MIN_IPV6 1280u
 
 /* Frames that the guest has not taken yet. More than that many are dropped and counted. */
 #define NAT_QUEUE_FRAMES 256u
@@ -27,16 +26,7 @@
 
 /* What the properties and the card say, checked. */
 typedef struct NatConfig {
-	guint32 network, netmask; /* host byte order */
-	guint8 prefix6[16];
-	guint16 mtu;
-	gboolean ipv6, localhost, dhcp, restricted, pass_domain;
-	char *hostname;
-	char *tftp_prefix;
-	char *boot_file;
-	guint32 next_server; /* host byte order; 0: the gateway */
-	guint32 send_buffer, receive_buffer;
-	gboolean bind4_set, bind6_set;
+	NatCard card;
 	struct sockaddr_in bind4; /* libslirp keeps pointers to these two */
 	struct sockaddr_in6 bind6;
 } NatConfig;
@@ -99,9 +89,6 @@ typedef struct NatGuard {
 
 /* slirp-config.c */
 gboolean nat_config_init(NatConfig *config, JfInstance *inst, GError **error);
-void nat_config_finish(NatConfig *config);
-/* What only the host of this moment can tell: a directory, an address of its own. */
-gboolean nat_config_check_host(const NatConfig *config, JfInstance *inst, GError **error);
 /* NULL with an error. */
 Slirp *nat_config_make_slirp(const NatConfig *config, JfNat *nat, const SlirpCb *callbacks,
 			     GError **error);

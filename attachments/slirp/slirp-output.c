@@ -97,7 +97,7 @@ static guint16
 packet_mss(JfNat *nat, const NatPacket *packet)
 {
 	guint headers = (packet->l4 - packet->l3) + NAT_TCP_LEN;
-	guint16 limit = (guint16)(nat->config.mtu - headers);
+	guint16 limit = (guint16)(nat->config.card.mtu - headers);
 	guint16 mss = nat_mss_find(&nat->mss, packet);
 
 	if (mss == 0)
@@ -111,7 +111,7 @@ static void
 clamp_mss(const NatConfig *config, const NatPacket *packet, guint8 *data)
 {
 	guint32 at = nat_packet_find_mss(packet);
-	guint limit = config->mtu - (packet->l4 - packet->l3) - NAT_TCP_LEN;
+	guint limit = config->card.mtu - (packet->l4 - packet->l3) - NAT_TCP_LEN;
 
 	if (!at || jf_get_be16(data + at) <= limit)
 		return;
@@ -198,7 +198,7 @@ send_piece(JfNat *nat, const guint8 *header, guint32 header_len, const guint8 *d
 static void
 fragment_ipv4(JfNat *nat, const NatPacket *packet)
 {
-	guint32 step = (nat->config.mtu - (packet->l4 - packet->l3)) & ~7u;
+	guint32 step = (nat->config.card.mtu - (packet->l4 - packet->l3)) & ~7u;
 	guint8 header[HEADER_MAX];
 	guint8 *ip = header + packet->l3;
 	guint16 field = jf_get_be16(packet->data + packet->l3 + 6);
@@ -221,7 +221,7 @@ fragment_ipv4(JfNat *nat, const NatPacket *packet)
 static void
 fragment_ipv6(JfNat *nat, const NatPacket *packet)
 {
-	guint32 step = (nat->config.mtu - NAT_IPV6_LEN - IPV6_FRAGMENT_LEN) & ~7u;
+	guint32 step = (nat->config.card.mtu - NAT_IPV6_LEN - IPV6_FRAGMENT_LEN) & ~7u;
 	guint32 header_len = packet->l4 + IPV6_FRAGMENT_LEN;
 	guint8 header[HEADER_MAX];
 	guint8 *extension = header + packet->l4;
@@ -272,7 +272,7 @@ nat_output_packet(JfNat *nat, const guint8 *data, gsize len)
 		send_whole(nat, data, (guint32)len, 0);
 	} else if (packet.protocol == NAT_IPPROTO_TCP && !packet.fragment) {
 		send_tcp(nat, &packet);
-	} else if (packet.end - packet.l3 > nat->config.mtu) {
+	} else if (packet.end - packet.l3 > nat->config.card.mtu) {
 		if (packet.version == 4)
 			fragment_ipv4(nat, &packet);
 		else

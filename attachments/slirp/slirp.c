@@ -12,71 +12,7 @@
 #include <unistd.h>
 
 static const JfPropSpec nat_props[] = {
-	{ .name = "network",
-	  .type = JF_PROP_CIDR,
-	  .blurb = "The guest's IPv4 network, prefix length 8..27; unset: 10.0.(1+N).0/24 for card "
-		   "N" },
-	{ .name = "mtu",
-	  .type = JF_PROP_INT,
-	  .def = "1500",
-	  .min = 576,
-	  .max = 65520,
-	  .blurb = "Longest IP packet to the guest; told to it by DHCP and router advertisements "
-		   "when it is not 1500" },
-	{ .name = "ipv6",
-	  .type = JF_PROP_BOOL,
-	  .def = "on",
-	  .blurb = "Gives the guest IPv6 by router advertisements" },
-	{ .name = "localhost-reachable",
-	  .type = JF_PROP_BOOL,
-	  .def = "on",
-	  .blurb = "The gateway's address leads to the host's loopback" },
-	{ .name = "restricted",
-	  .type = JF_PROP_BOOL,
-	  .def = "off",
-	  .blurb = "The guest can open no connection of its own; port forwards work" },
-	{ .name = "dhcp",
-	  .type = JF_PROP_BOOL,
-	  .def = "on",
-	  .blurb = "Answers the guest's DHCP requests" },
-	{ .name = "dns-pass-domain",
-	  .type = JF_PROP_BOOL,
-	  .def = "on",
-	  .blurb = "Tells the guest the host's DNS domain and search list" },
-	{ .name = "hostname",
-	  .type = JF_PROP_STRING,
-	  .max = 32,
-	  .blurb = "Host name told to the guest by DHCP" },
-	{ .name = "tftp-prefix",
-	  .type = JF_PROP_PATH,
-	  .blurb = "Directory served by TFTP at the gateway's address; unset: TFTP in the "
-		   "configuration directory, where there is one" },
-	{ .name = "boot-file",
-	  .type = JF_PROP_STRING,
-	  .max = 127,
-	  .blurb = "Boot file told to the guest by DHCP; unset: MACHINE.pxe where there is a "
-		   "TFTP directory" },
-	{ .name = "next-server",
-	  .type = JF_PROP_IPV4,
-	  .blurb = "Boot server told to the guest by DHCP; unset: the gateway" },
-	{ .name = "bind-ip",
-	  .type = JF_PROP_IPV4,
-	  .blurb = "The host's address that the guest's IPv4 flows come from" },
-	{ .name = "bind-ip6",
-	  .type = JF_PROP_IPV6,
-	  .blurb = "The host's address that the guest's IPv6 flows come from" },
-	{ .name = "send-buffer",
-	  .type = JF_PROP_SIZE,
-	  .def = "0",
-	  .min = 0,
-	  .max = 16 * 1024 * 1024,
-	  .blurb = "SO_SNDBUF of the host's sockets; 0: the system's own" },
-	{ .name = "receive-buffer",
-	  .type = JF_PROP_SIZE,
-	  .def = "0",
-	  .min = 0,
-	  .max = 16 * 1024 * 1024,
-	  .blurb = "SO_RCVBUF of the host's sockets; 0: the system's own" },
+	NAT_CARD_PROPS,
 	{ 0 },
 };
 
@@ -117,7 +53,7 @@ nat_finish(JfInstance *inst)
 	JfNat *nat = inst->priv;
 
 	g_clear_pointer(&nat->forwards, g_ptr_array_unref);
-	nat_config_finish(&nat->config);
+	nat_card_finish(&nat->config.card);
 }
 
 static void
@@ -151,7 +87,8 @@ nat_try_start(JfNat *nat, GError **error)
 {
 	NatGuard guard;
 
-	if (!nat_config_check_host(&nat->config, nat->inst, error) || !nat_loop_start(nat, error))
+	if (!nat_card_check_host(&nat->config.card, nat->inst, error) ||
+	    !nat_loop_start(nat, error))
 		return FALSE;
 	nat_mss_init(&nat->mss);
 	nat->may_ping = may_open_ping_socket();
