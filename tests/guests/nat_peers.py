@@ -144,6 +144,26 @@ class Peers:
         self.noted("dns=10.0.2.3", "router=10.0.2.2", "serverid=10.0.2.2", "lease=86400",
                    "domain=jackfield.test", "search=jackfield.test", "boot_file=web.pxe")
 
+    def test_dhcp_settings(self):
+        """What the command line sets is what the client is told."""
+        def ask():
+            self.clear()
+            self.guest("busybox", "udhcpc", "-i", "jf0", "-n", "-q", "-f", "-s", self.script, "-O",
+                       "mtu", "-O", "search", env={"LEASE_FILE": str(self.lease)})
+
+        self.set("--nat-tftp-file1", "other.0", "--nat-tftp-server1", "192.0.2.7",
+                 "--nat-dns-pass-domain1", "off", "--nat-settings1", "1400,0,0,0,0", "--nat-net1",
+                 "172.20.7.0/24")
+        ask()
+        self.noted("boot_file=other.0", "siaddr=192.0.2.7", "mtu=1400", "ip=172.20.7.15",
+                   "router=172.20.7.2", "dns=172.20.7.3")
+        kit.require("jackfield.test" not in self.lease.read_text(), "the domain was passed")
+        self.set("--nat-tftp-file1", "", "--nat-tftp-server1", "", "--nat-dns-pass-domain1", "on",
+                 "--nat-settings1", "0,0,0,0,0", "--nat-net1", "default")
+        ask()
+        self.noted("boot_file=web.pxe", "siaddr=10.0.2.2", "domain=jackfield.test", "ip=10.0.2.15")
+        kit.require("mtu=" not in self.lease.read_text(), "an MTU was told")
+
     def test_udhcpc_release(self):
         """It asks for another address, is refused, and gives its own back at the end."""
         self.clear()

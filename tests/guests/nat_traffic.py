@@ -330,8 +330,8 @@ class Traffic:
         self.expect("the other network's gateway", self.fetch(
             f"http://{GATEWAY}:8000/", "--max-time", "0.5", check=False), "curl:")
 
-    def buffers(self, side):
-        """Of the host's socket of a connection: what `ss` says that it has room for."""
+    def connection(self):
+        """What `ss` says of a connection: of the host's socket, and of the guest's."""
         script = ("import socket, sys, time\n"
                   f"s = socket.create_connection(('{FAR}', 8000))\n"
                   "print('ready', flush=True)\n"
@@ -339,16 +339,19 @@ class Traffic:
         client = netns.background(self.lab, self.guest.start(sys.executable, "-c", script,
                                                              out=subprocess.PIPE))
         kit.require(client.stdout.readline() == b"ready\n", "no connection")
-        out = self.here("ss", "-Htnm", "dst", FAR)
+        out = self.here("ss", "-Htnm", "dst", FAR) + self.guest("ss", "-Htni", "dst", FAR)
         client.kill()
-        return int(re.search(rf"[(,]{side}(\d+)", out)[1])
+        return tuple(int(re.search(rf"\b{side}:?(\d+)", out)[1]) for side in ("tb", "rb", "snd_wnd",
+                                                                              "mss"))
 
     def test_nat_settings(self):
-        before = self.buffers("tb"), self.buffers("rb")
-        self.set("--nat-settings1", "1400,64,80,0,0", "0,0,0,0,0")
+        before = self.connection()
+        self.set("--nat-settings1", "1400,64,80,0,16", "0,0,0,0,0")
+        after = self.connection()
         # The kernel doubles what it is told.
-        after = self.buffers("tb"), self.buffers("rb")
-        kit.require(after == (128 * 1024, 160 * 1024) and before != after, f"{before} {after}")
+        kit.require(after[:2] == (128 * 1024, 160 * 1024), f"buffers: {before} {after}")
+        kit.require(12 * 1024 < after[2] <= 16 * 1024 < before[2], f"window: {before} {after}")
+        kit.require((before[3], after[3]) == (1460, 1360), f"MSS: {before} {after}")
         out = self.guest("ping", "-M", "do", "-s", "1372", "-c", "1", "-W", "5", GATEWAY)
         self.expect("a packet of the MTU", out, " 1 received")
         self.daemon("createvm", "--name", "three")

@@ -778,6 +778,29 @@ test_tftp(void)
 	g_rmdir(dir);
 }
 
+/* A machine's name may be longer than a boot file's may: the card starts all the same. */
+static void
+test_long_name(void)
+{
+	g_autofree char *dir = g_dir_make_tmp("nat-XXXXXX", NULL);
+	g_autofree char *root = g_build_filename(dir, "TFTP", NULL);
+	g_autofree char *name = g_strnfill(300, 'm');
+	const JfCardInfo card = { .struct_size = sizeof card, .machine = name, .config_dir = dir };
+	g_auto(Dhcp) dhcp = { 0 };
+
+	g_assert_cmpint(g_mkdir(root, 0700), ==, 0);
+	{
+		g_autoptr(NatGuest) g = nat_guest_new(NULL, &card);
+
+		nat_guest_meet(g);
+		dhcp_ask(g, &dhcp, 1, NULL);
+		g_assert_cmpuint(strlen(dhcp.file), ==, 127);
+		g_assert_true(g_str_has_suffix(dhcp.file, "m.pxe"));
+	}
+	g_rmdir(root);
+	g_rmdir(dir);
+}
+
 /* ---- Properties ---- */
 
 static void
@@ -873,6 +896,7 @@ main(int argc, char **argv)
 	g_test_add_func("/nat/localhost-off", test_localhost_off);
 	g_test_add_func("/nat/restricted", test_restricted);
 	g_test_add_func("/nat/tftp", test_tftp);
+	g_test_add_func("/nat/tftp/long-name", test_long_name);
 	g_test_add_func("/nat/properties", test_properties);
 	g_test_add_func("/nat/bind-ip", test_bind_ip);
 	g_test_add_func("/nat/no-watch", test_no_watch);
