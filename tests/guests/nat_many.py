@@ -6,6 +6,7 @@ Seven machines with 36 cards each, by the connector tap; this program is the gue
 Run in a user and network namespace of its own. Speaks TAP.
 """
 import ctypes
+import fcntl
 import select
 import socket
 import struct
@@ -22,28 +23,41 @@ SO_ATTACH_FILTER = 26
 COOKIE = b"\x63\x82\x53\x63"
 
 
-class Guest:
-    """One tap, with only what comes for its own address."""
+class Wire:
+    """All taps by one socket, with only what comes for somebody's own address."""
 
-    def __init__(self, name):
-        self.name = name
-        self.line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        self.line.bind((name, 0))
-        self.mac = self.line.getsockname()[4]
-        high, low = struct.unpack(">IH", self.mac)
-        program = ((0x20, 0, 0, 0), (0x15, 0, 3, high), (0x28, 0, 0, 4), (0x15, 0, 1, low),
-                   (0x06, 0, 0, 0xffff), (0x06, 0, 0, 0))
-        self.code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in program))
+    def __init__(self):
+        self.line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
+        # Load the first byte; drop what is for a group.
+        program = ((0x30, 0, 0, 0), (0x45, 0, 1, 1), (0x06, 0, 0, 0), (0x06, 0, 0, 0xffff))
+        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in program))
         self.line.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
-                             struct.pack("HL", len(program), ctypes.addressof(self.code)))
-        self.line.bind((name, 3))  # ETH_P_ALL
+                             struct.pack("HL", len(program), ctypes.addressof(code)))
+        self.line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+
+    def mac(self, name):
+        request = struct.pack("16s24x", name.encode())
+        return fcntl.ioctl(self.line, 0x8927, request)[18:24]  # SIOCGIFHWADDR
+
+    def receive(self, seconds):
+        """The name of a tap and a frame that came to it; None: nothing came."""
+        end = time.monotonic() + seconds
+        while select.select([self.line], [], [], max(0, end - time.monotonic()))[0]:
+            frame, (name, _, kind, *_) = self.line.recvfrom(2048)
+            if kind != socket.PACKET_OUTGOING:
+                return name, frame
+        return None
+
+
+class Guest:
+    def __init__(self, wire, name):
+        self.wire = wire
+        self.name = name
+        self.mac = wire.mac(name)
         self.address = None
 
     def send(self, to, kind, payload):
-        self.line.send(to + self.mac + struct.pack(">H", kind) + payload)
-
-    def receive(self):
-        return self.line.recv(2048)
+        self.wire.line.sendto(to + self.mac + struct.pack(">H", kind) + payload, (self.name, kind))
 
     def dhcp(self, kind, options=b""):
         message = struct.pack(">4BIHH16s", 1, 1, 6, 0, 1, 0, 0, b"") + self.mac.ljust(208, b"\0")
@@ -59,17 +73,16 @@ class Guest:
 def every(guests, take, again, what):
     """`take` gets each frame of each guest until it has said that it is done with all; `again` is
     called for those who wait, as clients do."""
-    waiting = {g.line: g for g in guests}
+    waiting = {g.name: g for g in guests}
     end = time.monotonic() + 20
     while waiting:
-        ready = select.select(list(waiting), [], [], 2)[0]
+        got = guests[0].wire.receive(2)
         if time.monotonic() > end:
             raise kit.Failed(f"{what}: nothing for {len(waiting)} guests")
-        for guest in waiting.values() if not ready else ():
+        for guest in waiting.values() if not got else ():
             again(guest)
-        for line in ready:
-            if take(waiting[line], waiting[line].receive()):
-                del waiting[line]
+        if got and got[0] in waiting and take(waiting[got[0]], got[1]):
+            del waiting[got[0]]
 
 
 def dhcp_answer(frame, kind):
@@ -119,7 +132,7 @@ def exhausted(guest, guests):
         old.dhcp(3, b"\x32\x04" + old.address)
 
     guest.dhcp(1)
-    kit.require(not select.select([guest.line], [], [], 0.5)[0], "somebody's address twice")
+    kit.require(not guest.wire.receive(0.5), "somebody's address twice")
     confirm(guests[7])
     every(guests[7:8], lambda _, frame: dhcp_answer(frame, 5), confirm, "what was leased")
 
@@ -169,7 +182,8 @@ def setup(daemon):
                       "tap", f"--connector-property{n}", f"ifname=t{m}-{n}"]
         daemon("modifyvm", name, *words)
         daemon("startvm", name)
-    return [Guest(f"t{m}-{n}") for m in range(MACHINES) for n in range(1, CARDS + 1)]
+    wire = Wire()
+    return [Guest(wire, f"t{m}-{n}") for m in range(MACHINES) for n in range(1, CARDS + 1)]
 
 
 def main():
