@@ -44,7 +44,7 @@ uplink_rings_get_size(void)
 	return MEMORY_SIZE;
 }
 
-/* ---- Life ---- */
+/* ---- The beginning ---- */
 
 static void
 ring_init(Uplink *uplink, UplinkRing *ring, guint32 at)
@@ -104,22 +104,6 @@ uplink_rings_open(Uplink *uplink)
 	pthread_mutex_lock(&uplink->lock);
 	uplink->is_open = TRUE;
 	pthread_mutex_unlock(&uplink->lock);
-}
-
-void
-uplink_rings_free(Uplink *uplink)
-{
-	pthread_mutex_lock(&uplink->lock);
-	if (uplink->is_open)
-		jf_count(uplink->lost, (guint16)(uplink->tx.next - uplink->tx.done));
-	uplink->is_open = FALSE;
-	pthread_mutex_unlock(&uplink->lock);
-	if (uplink->memory)
-		munmap(uplink->memory, MEMORY_SIZE);
-	if (uplink->memory_fd >= 0)
-		close(uplink->memory_fd);
-	uplink->memory = NULL;
-	uplink->memory_fd = -1;
 }
 
 /* ---- Both ways ---- */
@@ -474,4 +458,22 @@ uplink_rings_reclaim(Uplink *uplink)
 	if (room && uplink->join.resume)
 		uplink->join.resume(uplink->join.data);
 	return room;
+}
+
+/* ---- The end ---- */
+
+void
+uplink_rings_free(Uplink *uplink)
+{
+	pthread_mutex_lock(&uplink->lock);
+	if (uplink->is_open && tx_reclaim(uplink))
+		jf_count(uplink->lost, (guint16)(uplink->tx.next - uplink->tx.done));
+	uplink->is_open = FALSE;
+	pthread_mutex_unlock(&uplink->lock);
+	if (uplink->memory)
+		munmap(uplink->memory, MEMORY_SIZE);
+	if (uplink->memory_fd >= 0)
+		close(uplink->memory_fd);
+	uplink->memory = NULL;
+	uplink->memory_fd = -1;
 }
