@@ -23,7 +23,6 @@
 
 #define TIMEOUT_US (20 * G_TIME_SPAN_SECOND)
 #define RING 256u
-#define BATCHES 16u
 
 static const char *plugin_path;
 
@@ -863,7 +862,7 @@ test_bad_frame(void)
 	start();
 	fake_up();
 	ring_put(&bad, 1, 100, 4032);
-	ring_put(&plain, 2, 1, 4032);
+	ring_put(&plain, 2, 13, 4032);
 	ring_put(&plain, 3, 100, 4032);
 	WAIT(fake.frames->len == 1);
 	jf_card_get_stats(fake.card, &stats);
