@@ -3,9 +3,9 @@
 """guests.py - Linux guests on vhost-user cards of one internal network.
 
 On Debian's QEMU and on a recent one: two guests ping each other and exchange a file; the process with
-the cards is killed and started again under both; a guest moves to another QEMU while it is pinged. And
-by `jackfield run`, with four pairs of queues: the daemon is killed under both guests, and traffic
-resumes though nobody touches them.
+the cards is killed and started again under both, with split rings and packed ones; a guest moves to
+another QEMU while it is pinged. And by `jackfield run`, with four pairs of queues: the daemon is killed
+under both guests, and traffic resumes though nobody touches them.
 """
 import contextlib
 import json
@@ -39,22 +39,23 @@ class Qemu:
         self.version = (major, minor)
         self.name = f"{major}.{minor}"
 
-    def words(self, sock, number, queues, extra=()):
+    def words(self, sock, number, extra=(), packed=False):
         reconnect = "reconnect-ms=200" if self.version >= (9, 2) else "reconnect=1"
         # QEMU 7.2 crashes under TCG when a vhost-user card has MSI-X.
-        vectors = "vectors=0" if self.version < (8, 0) else f"vectors={2 * queues + 2}"
-        return [self.program, "-smp", str(queues),
+        vectors = "vectors=0" if self.version < (8, 0) else "vectors=4"
+        return [self.program,
                 "-chardev", f"socket,id=vu,path={sock},{reconnect}",
-                "-netdev", f"vhost-user,id=n0,chardev=vu,queues={queues}",
-                "-device", f"virtio-net-pci,netdev=n0,mq={'on' if queues > 1 else 'off'},{vectors},"
+                "-netdev", "vhost-user,id=n0,chardev=vu",
+                "-device", f"virtio-net-pci,netdev=n0,{vectors},"
+                           f"packed={'on' if packed else 'off'},"
                            f"mac=52:54:00:00:00:{number:02x},romfile=", *extra]
 
 
 class Net:
     """Cards on one internal network, in one process, that can be killed and come back."""
 
-    def __init__(self, home, cards, queues=1):
-        self.home, self.queues, self.names = home, queues, [f"card{i}" for i in range(cards)]
+    def __init__(self, home, cards, packed=False):
+        self.home, self.packed, self.names = home, packed, [f"card{i}" for i in range(cards)]
         self.start()
 
     def sock(self, number):
@@ -62,7 +63,7 @@ class Net:
 
     def start(self):
         self.cards = rig.Cards(
-            [(f"vhost-user,path={self.home / name}+virtio,queues={self.queues}", "intnet")
+            [(f"vhost-user,path={self.home / name}+virtio", "intnet")
              for name in self.names], self.home / "cards.log")
 
     def kill(self):
@@ -115,8 +116,8 @@ def exchange(a, b):
 def boot(stack, lab, net, which, numbers):
     guests = []
     for number in numbers:
-        guest = kit.Guest(which.words(net.sock(number), number + 1, net.queues), os.environ,
-                          lab.home, f"guest{number}", lab.root)
+        guest = kit.Guest(which.words(net.sock(number), number + 1, packed=net.packed),
+                          os.environ, lab.home, f"guest{number}", lab.root)
         stack.callback(guest.kill)
         up(guest, number)
         guests.append(guest)
@@ -168,10 +169,10 @@ def served(which):
         exchange(a, b)
 
 
-def killed(which):
+def killed(which, packed):
     with kit.Lab() as lab:
         lab.image()
-        net = Net(lab.home, 2)
+        net = Net(lab.home, 2, packed)
         lab.callback(net.kill)
         a, b = boot(lab, lab, net, which, (0, 1))
         wait_ping(a, 1)
@@ -232,7 +233,7 @@ def migrated(which):
         net = Net(lab.home, 3)
         lab.callback(net.kill)
         (peer,) = boot(lab, lab, net, which, (1,))
-        source = kit.Guest(which.words(net.sock(0), 1, 1, monitor_words(lab.home / "source.qmp")),
+        source = kit.Guest(which.words(net.sock(0), 1, monitor_words(lab.home / "source.qmp")),
                            os.environ, lab.home, "source", lab.root)
         lab.callback(source.kill)
         up(source, 0)
@@ -265,7 +266,7 @@ def finished(monitor):
 
 def start_target(lab, which, net):
     vmlinux, _ = image.kernel()
-    words = [*map(str, which.words(net.sock(2), 1, 1)), "-accel", "tcg", "-nodefaults", "-no-reboot",
+    words = [*map(str, which.words(net.sock(2), 1)), "-accel", "tcg", "-nodefaults", "-no-reboot",
              "-display", "none", "-vga", "none", "-machine", "pc,memory-backend=mem", "-m", "256",
              "-object", "memory-backend-memfd,id=mem,share=on,size=256M",
              "-serial", "null", "-chardev", f"socket,id=agent,path={lab.home / 'target.agent'},"
@@ -309,7 +310,8 @@ def main():
     for which in found:
         cases += [(f"{which.name}/talk", lambda w=which: talk(w)),
                   (f"{which.name}/served", lambda w=which: served(w)),
-                  (f"{which.name}/killed", lambda w=which: killed(w)),
+                  # One kind of ring with each.
+                  (f"{which.name}/killed", lambda w=which, p=len(cases) > 0: killed(w, p)),
                   (f"{which.name}/migrated", lambda w=which: migrated(w))]
     wanted = sys.argv[1:]
     cases = [case for case in cases if not wanted or case[0] in wanted]

@@ -92,7 +92,7 @@ class Testpmd:
         self.log = open(log, "ab")
         env = dict(os.environ, XDG_RUNTIME_DIR=str(folder))
         self.process = subprocess.Popen(
-            [*wrapper, TESTPMD, "--no-huge", "--no-shconf", "-m", "256", "--no-pci",
+            [*wrapper, "stdbuf", "-oL", TESTPMD, "--no-huge", "--no-shconf", "-m", "256", "--no-pci",
              "--no-telemetry", "--log-level=lib.eal:3", "--lcores", f"0@{CPUS},1@{CPUS}",
              *[word for vdev in vdevs for word in ("--vdev", vdev)],
              "--", "-i", "--nb-cores=1", "--total-num-mbufs=16384", "--txd=256", "--rxd=256",
@@ -105,6 +105,13 @@ class Testpmd:
     def say(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def stop_forwarding(self):
+        """Returns when no burst is on its way any more."""
+        done = self.path.read_text(errors="replace").count("\nDone.")
+        self.say("stop")
+        wait_for("testpmd to stop",
+                 lambda: self.path.read_text(errors="replace").count("\nDone.") > done, 20)
 
     def kill(self):
         self.process.kill()
