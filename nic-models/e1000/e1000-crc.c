@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * e1000-crc.c - the frame check sequence, IEEE 802.3 3.2.9.
+ * e1000-crc.c - the frame check sequence, IEEE 802.3 clause 3.
  *
  * Most drivers do not have the FCS stripped and never look at it, so it has to cost little. On x86-64
  * with PCLMULQDQ, 64 bytes at a time are folded by multiplication without carries, as in Intel's

@@ -2,14 +2,15 @@
 /*
  * e1000-io.c - the two BARs.
  *
- * Registers are double words. A narrower read gives its part of one; a narrower write is lost (SDM
- * 13.3); a 64-bit access is two. The I/O BAR is a window of one register: IOADDR and IODATA (13.2).
+ * Registers are double words. A narrower read gives its part of one; a narrower write is lost; a
+ * 64-bit access is two. The I/O BAR is a window of one register: IOADDR and IODATA. SDM, "Register
+ * Conventions" and "Memory and I/O Address Decoding".
  */
 #include "e1000.h"
 
 #define IODATA 4u
 
-/* Older addresses of registers, which every 8254x still decodes (SDM table 13-2). */
+/* Older addresses of registers, which every 8254x still decodes (SDM, "Register Summary"). */
 typedef struct Alias {
 	guint32 old, len, offset;
 } Alias;

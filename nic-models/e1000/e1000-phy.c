@@ -160,7 +160,7 @@ is_negotiated(const E1000 *e)
 	return e->phy_link && (e->phy[PHY_PCTRL] & PCTRL_AUTONEG);
 }
 
-/* The link bit stays 0 until it was read, if the link was lost meanwhile (802.3 22.2.4.2.13). */
+/* The link bit stays 0 until it was read, if the link was lost meanwhile (802.3 clause 22, Link Status). */
 static guint16
 pstatus_read(E1000 *e)
 {

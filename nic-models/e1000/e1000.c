@@ -66,7 +66,7 @@ static const ChipInfo chips[] = {
 	[E1000_82545EM] = { "82545EM", 0x100f, 0x15ad, 0x0750 },
 };
 
-/* Power management 1.1 with DSI, and PCI-X: SDM 4.1 and 6.3. */
+/* Power management 1.1 with DSI, and PCI-X: SDM chapters 4 and 6. */
 #define PM_CAP 0xdcu
 #define PM_PMCSR (PM_CAP + 4u)
 #define PM_STATE 0x03u
@@ -257,7 +257,7 @@ e1000_pci_reset(JfInstance *inst)
 	e1000_leave(e);
 }
 
-/* Waking up resets the chip (SDM 6.3). Asleep it does nothing else than awake: the driver of a
+/* Waking up resets the chip (SDM chapter 6). Asleep it does nothing else than awake: the driver of a
  * sleeping guest has stopped its rings. */
 static void
 e1000_config_write(JfInstance *inst, guint offset, guint size, guint32 value)

@@ -140,7 +140,7 @@ phy_is_addressed(const Pcnet *p)
 	return (p->bcr[BCR_MIIADD] >> 5 & 0x1f) == 0;
 }
 
-/* A link that was down says so once, even if it is up again (IEEE 802.3, 22.2.4.2.13). */
+/* A link that was down says so once, even if it is up again (802.3 clause 22, Link Status). */
 static guint16
 mii_read(Pcnet *p)
 {

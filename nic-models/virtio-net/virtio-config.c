@@ -49,7 +49,7 @@ vn_config_read(VirtioNet *net, guint at, guint size)
 	return value;
 }
 
-/* A legacy driver without CTRL_MAC_ADDR sets its address here, by bytes (5.1.4.3). */
+/* A legacy driver without CTRL_MAC_ADDR sets its address here, by bytes (5.1.4). */
 void
 vn_config_write(VirtioNet *net, guint at, guint size, guint64 value)
 {

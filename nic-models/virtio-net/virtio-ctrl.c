@@ -162,7 +162,7 @@ mq_command(VirtioNet *net, const Command *c)
 	return TRUE;
 }
 
-/* 5.1.6.5.7: any of the offloads that were negotiated. */
+/* Offloads State Configuration: any of the offloads that were negotiated. */
 static gboolean
 offloads_command(VirtioNet *net, const Command *c)
 {
