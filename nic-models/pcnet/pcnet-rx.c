@@ -16,7 +16,7 @@
 #include <zlib.h>
 
 #define MISS_DELAY (100 * 1000 * 1000ull)
-#define RETRY_DELAY (500 * 1000ull)
+#define RETRY_DELAY (100 * 1000ull)
 #define MISS_LOUD 32768u
 
 /* The logical address filter takes the upper six bits of the CRC of the destination, bit-reversed
