@@ -267,22 +267,39 @@ def test_killed_under_load():
     assert a.count()[5] == 0 and b.count()[2] == 0
 
 
+def ask(driver, network):
+    """The daemon's answer: whether it refused, and why."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(DEADLINE)
+        s.connect(f"{RUN}/networks.sock")
+        s.sendall(struct.pack("8sI6s2s32s128s128s", b"JFUPLK1", 0, raw(mac(9)), b"", driver,
+                              network, b"x"))
+        reply = s.recv(256)
+        return struct.unpack_from("=I", reply, 8)[0], reply[12:].split(b"\0")[0].decode()
+
+
 def test_refused():
-    """What the daemon has against it is in the log, once, and it is asked again."""
-    c = End(0x0d, network="x" * 127)
-    c.wait("link 1")
-    c.finish()
+    """What the daemon has against it is in its answer."""
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(f"{RUN}/networks.sock")
         s.sendall(b"\xff" * 308)
         reply = s.recv(256)
         assert struct.unpack_from("=I", reply, 8)[0] == 1 and b"another version" in reply, reply
         assert s.recv(1) == b""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(f"{RUN}/networks.sock")
-        s.sendall(struct.pack("8sI6s2s32s128s128s", b"JFUPLK1", 0, raw(mac(9)), b"", b"no-such",
-                              b"lab", b"x"))
-        assert b"no-such" in s.recv(256)
+    for driver, network, text in ((b"no-such", b"lab", "no-such"), (b"null", b"lab", "network"),
+                                  (b"intnet", b"", "empty"), (b"intnet", b"x" * 128, "its end"),
+                                  (b"intnet", b"\xff", "UTF-8"),
+                                  (b"intnet", b"a\nb", "control character"),
+                                  (b"natnetwork", b"nat1", "no NAT network")):
+        refused, why = ask(driver, network)
+        assert refused == 1 and text in why, (driver, network, why)
+    assert ask(b"intnet", b"x" * 127) == (0, "")
+
+
+def test_nat_network():
+    """A NAT network is for programs as well, with the daemon's services."""
+    jf("natnetwork", "add", "--netname", "nat1", "--network", "192.168.15.0/24", "--enable")
+    assert ask(b"natnetwork", b"nat1") == (0, "")
 
 
 def test_end():
@@ -294,7 +311,7 @@ def test_end():
 
 
 TESTS = (test_meet, test_whole, test_order, test_promiscuous, test_killed, test_daemon_killed,
-         test_killed_under_load, test_refused, test_end)
+         test_killed_under_load, test_refused, test_nat_network, test_end)
 failed = False
 os.makedirs(RUN, 0o700)
 # Programs come before their daemon: they wait for it.

@@ -255,6 +255,65 @@ test_connects(Fixture *f, gconstpointer data)
 	g_assert_cmpuint(counter(f->card[0], "vmm-connects"), ==, 5);
 }
 
+/* A card over a connection that the test has made. NULL: refused with `code`. */
+static JfCard *
+given_card(Fixture *f, const char *const *properties, gint code)
+{
+	g_autoptr(GError) error = NULL;
+	JfCardConfig config = { .struct_size = sizeof config,
+				.machine = "given",
+				.mac = { 2, 0, 0, 0, 0, 9 },
+				.cable_connected = TRUE,
+				.connector = "vhost-user",
+				.connector_properties = properties,
+				.model = "virtio",
+				.attachment = "test-far",
+				.attachment_properties = (const char *[]){ "number=0", NULL },
+				.worker = f->worker };
+	JfCard *card = jf_card_new(f->context, &config, &error);
+
+	if (card)
+		g_assert_no_error(error);
+	else
+		g_assert_error(error, JF_ERROR, code);
+	return card;
+}
+
+/* It works once; when its VMM goes, the card has failed and says why. */
+static void
+test_given(Fixture *f, gconstpointer data)
+{
+	g_autofree char *given = NULL, *file = NULL;
+	g_autoptr(GError) error = NULL;
+	gint64 deadline = g_get_monotonic_time() + FRONT_TIMEOUT_US;
+	int fds[2], other = memfd_create("no socket", MFD_CLOEXEC);
+	JfCard *card;
+
+	(void)data;
+	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+	given = g_strdup_printf("fd=%d", fds[0]);
+	file = g_strdup_printf("fd=%d", other);
+	g_assert_null(given_card(f, NULL, JF_ERROR_KEY));
+	g_assert_null(given_card(f, (const char *[]){ given, "path=/x", NULL }, JF_ERROR_KEY));
+	g_assert_null(given_card(f, (const char *[]){ given, "mode=connect", NULL }, JF_ERROR_KEY));
+	g_assert_null(given_card(f, (const char *[]){ file, NULL }, JF_ERROR_VALUE));
+	card = given_card(f, (const char *[]){ given, NULL }, 0);
+	close(fds[0]);
+	close(other);
+	g_assert_true(jf_card_start(card, NULL));
+	g_assert_null(jf_card_get_error(card));
+	close(fds[1]);
+	while (!jf_card_get_error(card)) {
+		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+		jf_worker_dispatch(f->worker);
+	}
+	g_assert_error(jf_card_get_error(card), JF_ERROR, JF_ERROR_NETWORK);
+	jf_card_stop(card);
+	g_assert_false(jf_card_start(card, &error));
+	g_assert_error(error, JF_ERROR, JF_ERROR_STATE);
+	jf_card_free(card);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -267,5 +326,6 @@ main(int argc, char **argv)
 	ADD("enable", test_enable, NULL);
 	ADD("log", test_log, NULL);
 	ADD("connects", test_connects, "mode=connect");
+	ADD("given", test_given, "mode=connect");
 	return g_test_run();
 }
