@@ -211,15 +211,22 @@ test_other_buffers(Fixture *f, gconstpointer data)
 static void
 test_record_file(Fixture *f, gconstpointer data)
 {
+	g_autoptr(GError) error = NULL;
+
 	(void)data;
 	jf_card_stop(f->card[0]);
 	g_assert_true(g_file_test(f->record[0], G_FILE_TEST_EXISTS));
-	front_stop_ring(&f->front[1], 0);
-	front_stop_ring(&f->front[1], 1);
 	front_disconnect(&f->front[1]);
 	front_settle(&f->front[1]);
 	jf_card_stop(f->card[1]);
 	g_assert_false(g_file_test(f->record[1], G_FILE_TEST_EXISTS));
+	jf_card_start(f->card[0], &error);
+	g_assert_no_error(error);
+	reconnect(f, 0);
+	front_stop_ring(&f->front[0], 0);
+	front_stop_ring(&f->front[0], 1);
+	jf_card_stop(f->card[0]);
+	g_assert_false(g_file_test(f->record[0], G_FILE_TEST_EXISTS));
 }
 
 /* Without a record, and with a front end that has lost count. */

@@ -335,11 +335,13 @@ vh_link_start(Vhost *vh, GError **error)
 void
 vh_link_stop(Vhost *vh)
 {
-	if (vh->channel.fd >= 0)
+	gboolean connected = vh->channel.fd >= 0;
+
+	if (connected)
 		link_drop(vh);
 	g_clear_pointer(&vh->listener_watch, vh->host->watch_remove);
 	g_clear_pointer(&vh->retry, vh->host->timer_remove);
-	vh_record_close(vh);
+	vh_record_close(vh, connected);
 	jf_socket_unlink(&vh->file);
 	if (vh->listener >= 0)
 		close(vh->listener);

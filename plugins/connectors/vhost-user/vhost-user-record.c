@@ -77,11 +77,11 @@ record_counts(const Vhost *vh)
 }
 
 void
-vh_record_close(Vhost *vh)
+vh_record_close(Vhost *vh, gboolean connected)
 {
 	if (!vh->record.data)
 		return;
-	if (!record_counts(vh))
+	if (!connected || !record_counts(vh))
 		unlink(vh->record_path);
 	vh_unmap(&vh->record);
 }

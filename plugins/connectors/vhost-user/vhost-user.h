@@ -190,8 +190,8 @@ void vh_track_end(VhRing *ring);
 
 /* vhost-user-record.c: our own record, in a file. Without one, what it is for does not work. */
 void vh_record_open(Vhost *vh);
-/* Removes it, unless somebody may come back for it. */
-void vh_record_close(Vhost *vh);
+/* Removes it, unless a front end that was connected may come back for it. */
+void vh_record_close(Vhost *vh, gboolean connected);
 
 /* vhost-user-link.c */
 gboolean vh_link_start(Vhost *vh, GError **error);
