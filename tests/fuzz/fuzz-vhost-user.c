@@ -135,9 +135,12 @@ static void
 end(World *w)
 {
 	for (guint i = 0; i < 2; i++) {
+		g_autofree char *record = g_strconcat(w->path[i], ".rings", NULL);
+
 		jf_card_free(w->card[i]);
 		front_finish(&w->front[i]);
 		g_unlink(w->path[i]);
+		g_unlink(record);
 		g_free(w->path[i]);
 	}
 	jf_worker_free(w->worker);
