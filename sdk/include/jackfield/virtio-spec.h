@@ -78,6 +78,11 @@ typedef struct VirtqDesc {
 	guint16 flags, next;
 } VirtqDesc;
 
+/* Flexible arrays, which C++ has by extension only. */
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wc99-extensions"
+#endif
 typedef struct VirtqAvail {
 	guint16 flags, idx;
 	__extension__ guint16 ring[]; /* size entries, then used_event */
@@ -91,6 +96,9 @@ typedef struct VirtqUsed {
 	guint16 flags, idx;
 	__extension__ VirtqUsedElem ring[]; /* size entries, then avail_event */
 } VirtqUsed;
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 typedef struct PvirtqDesc {
 	guint64 addr;
