@@ -225,14 +225,25 @@ connect_many(const struct sockaddr_in *to, double seconds, guint at_once)
 	printf("%.0f failed %" G_GUINT64_FORMAT "\n", (double)done / seconds, failed);
 }
 
+/* As many descriptors, or as many as may be. */
+static void
+raise_limit(guint count)
+{
+	struct rlimit limit = { count, count };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = MIN(count, limit.rlim_max);
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void
 hold(const struct sockaddr_in *to, double seconds, guint count)
 {
-	const struct rlimit limit = { count + 64, count + 64 };
 	g_autofree int *fds = g_new(int, count);
 	guint open = 0;
 
-	setrlimit(RLIMIT_NOFILE, &limit);
+	raise_limit(count + 64);
 	for (guint i = 0; i < count; i++) {
 		fds[i] = socket(AF_INET, SOCK_STREAM, 0);
 		open += connect(fds[i], (const struct sockaddr *)to, sizeof *to) == 0;
@@ -246,11 +257,10 @@ hold(const struct sockaddr_in *to, double seconds, guint count)
 static void
 keep(const struct sockaddr_in *at, double seconds)
 {
-	const struct rlimit limit = { 200000, 200000 };
 	int listener = listen_at(at);
 	double end = now() + seconds;
 
-	setrlimit(RLIMIT_NOFILE, &limit);
+	raise_limit(200000);
 	while (now() < end) {
 		struct pollfd p = { listener, POLLIN, 0 };
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jackfield/forward.h>
 #include <jackfield/util.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -402,6 +403,44 @@ test_urgent_from_host(void)
 	nat_guest_wait(line.g, line.raw.fin);
 }
 
+/* A forwarded port's SYN and the guest's own cross each other (RFC 9293 3.5, figure 7). */
+static void
+test_simultaneous_open(void)
+{
+	g_auto(Line) line = { 0 };
+	g_autoptr(GError) error = NULL;
+	guint16 port;
+	int free_fd = nat_host_listen(AF_INET, &port);
+	JfForwardRule rule = { .struct_size = sizeof rule,
+			       .protocol = JF_FORWARD_TCP,
+			       .host_port = port,
+			       .name = "rule",
+			       .host_address = "127.0.0.1" };
+	JfInstance *inst;
+	const JfForward *forward;
+
+	close(free_fd);
+	line_begin(&line, NULL);
+	inst = jf_harness_get_instance(line.g->h);
+	forward = inst->driver->query(inst, JF_FORWARD_IID);
+	rule.guest_port = line.raw.port;
+	g_assert_true(forward->add(inst, &rule, &error));
+	line.fd = nat_host_connect(port);
+	nat_guest_wait(line.g, line.raw.syn_acks == 1);
+	g_assert_cmphex(line.raw.last_ack, ==, 0);
+	line.raw.to_port = line.raw.from_port;
+	raw_send(&line.raw, RAW_SYN, 0);
+	nat_guest_wait(line.g, line.raw.syn_acks == 2);
+	g_assert_cmphex(line.raw.last_ack, ==, RAW_ISN + 1);
+	raw_send_at(&line.raw, RAW_ISN, RAW_SYN | RAW_ACK, 0, 0, 0);
+	line.raw.answers = TRUE;
+	raw_send(&line.raw, RAW_ACK, 1000);
+	line_host_receive(&line, 1000);
+	line_host_send(&line, 0, 5000);
+	nat_guest_wait(line.g, line.raw.received == 5000);
+	g_assert_cmpuint(line.raw.resets, ==, 0);
+}
+
 /* ---- Many ---- */
 
 static void
@@ -541,6 +580,7 @@ main(int argc, char **argv)
 	g_test_add_func("/nat/edges/stop-resets", test_stop_resets);
 	g_test_add_func("/nat/edges/urgent", test_urgent);
 	g_test_add_func("/nat/edges/urgent-from-host", test_urgent_from_host);
+	g_test_add_func("/nat/edges/simultaneous-open", test_simultaneous_open);
 	g_test_add_func("/nat/edges/many-short", test_many_short);
 	g_test_add_func("/nat/edges/udp-expiry", test_udp_expiry);
 	g_test_add_func("/nat/edges/ttl", test_ttl);

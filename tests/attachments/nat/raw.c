@@ -204,6 +204,7 @@ raw_take(NatGuest *g, const guint8 *frame, guint32 len, gpointer data)
 	    jf_get_be16(tcp + 2) != raw->port)
 		return;
 	raw->segments++;
+	raw->from_port = jf_get_be16(tcp);
 	raw->urgent += (tcp[13] & RAW_URG) != 0;
 	seq = jf_get_be32(tcp + 4);
 	header_len = (tcp[12] >> 4) * 4u;

@@ -35,6 +35,7 @@ typedef struct Raw {
 	/* What came. */
 	guint segments, data_segments, syn_acks, acks, probes, resets, icmp_errors, urgent;
 	guint8 icmp_type, icmp_code;
+	guint16 from_port; /* of the last segment */
 	gboolean fin;
 	guint64 received;              /* in order, with `answers` */
 	guint32 irs, highest;          /* highest: end of the last data */

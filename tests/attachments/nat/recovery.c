@@ -148,6 +148,30 @@ test_early_and_no_room(void)
 	nat_guest_wait(line.g, line.raw.last_ack == FIRST + bytes);
 }
 
+/* Pieces of any size in any order, many of them more than once. */
+static void
+test_shuffled(void)
+{
+	const guint32 bytes = 30000;
+	g_auto(Line) line = { 0 };
+
+	line_begin(&line, NULL);
+	line.raw.sack = TRUE;
+	raw_open(&line.raw);
+	nat_guest_wait(line.g, line_accept(&line));
+	for (guint i = 0; i < 500; i++) {
+		guint32 at = (guint32)g_test_rand_int_range(0, (gint32)bytes);
+		guint32 len = (guint32)g_test_rand_int_range(0, 1461);
+
+		send_part(&line, at, MIN(len, bytes - at), 0);
+	}
+	line_turns(&line, 2);
+	for (guint32 at = 0; at < bytes; at += SEGMENT)
+		send_part(&line, at, SEGMENT, 0);
+	line_host_receive(&line, bytes);
+	nat_guest_wait(line.g, line.raw.last_ack == FIRST + bytes && line.raw.n_blocks == 0);
+}
+
 /* ---- The host's ---- */
 
 static void
@@ -294,6 +318,7 @@ main(int argc, char **argv)
 	g_test_add_func("/nat/recovery/late-fin", test_late_fin);
 	g_test_add_func("/nat/recovery/beyond-window", test_beyond_window);
 	g_test_add_func("/nat/recovery/early-and-no-room", test_early_and_no_room);
+	g_test_add_func("/nat/recovery/shuffled", test_shuffled);
 	g_test_add_data_func("/nat/recovery/loss-11", GUINT_TO_POINTER(11), test_loss);
 	g_test_add_data_func("/nat/recovery/loss-100", GUINT_TO_POINTER(100), test_loss);
 	g_test_add_func("/nat/recovery/sack", test_sack);
