@@ -412,14 +412,15 @@ tx_send(Uplink *uplink, const JfFrame *frames, guint n)
 {
 	guint taken;
 
-	if (!tx_reclaim(uplink))
+	if (!tx_reclaim(uplink)) {
+		jf_count(uplink->lost, n);
 		return n;
+	}
 	taken = tx_add_all(uplink, frames, n);
 	if (taken < n) {
 		tx_wait(uplink);
-		if (!tx_reclaim(uplink))
-			return n;
-		taken += tx_add_all(uplink, frames + taken, n - taken);
+		if (tx_reclaim(uplink))
+			taken += tx_add_all(uplink, frames + taken, n - taken);
 	}
 	return taken;
 }
@@ -466,8 +467,10 @@ void
 uplink_rings_free(Uplink *uplink)
 {
 	pthread_mutex_lock(&uplink->lock);
-	if (uplink->is_open && tx_reclaim(uplink))
+	if (uplink->is_open) {
+		tx_reclaim(uplink);
 		jf_count(uplink->lost, (guint16)(uplink->tx.next - uplink->tx.done));
+	}
 	uplink->is_open = FALSE;
 	pthread_mutex_unlock(&uplink->lock);
 	if (uplink->memory)

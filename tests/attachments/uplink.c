@@ -844,6 +844,8 @@ test_bad_ring(void)
 	g_assert_cmpuint(send_frames(0, 3, 60), ==, 3);
 	vn_store16_release(&ring_used(1)->idx, 4);
 	g_assert_cmpuint(send_frames(0, 1, 60), ==, 1);
+	WAIT(!fake.link);
+	g_assert_cmpuint(count("daemon-lost"), ==, 4);
 	expect_broken("frames that were not sent");
 }
 
