@@ -150,8 +150,9 @@ def ipv6(card):
     card.run(f"echo 1 >{every}; echo 0 >{every}")
     address = card.guest.poll("an IPv6 address by router advertisement",
                               f"ip -6 addr show dev {card.nat} scope global",
-                              r"inet6 (fd17:625c:f037:2:\S+)/", 20).group(1)
-    received(card.run(f"ping6 -c 2 -i 0.2 -W 2 fd17:625c:f037:2::2"), 2)
+                              r"inet6 (fd17:625c:f037:2:\S+)/64 scope global (?!tentative)",
+                              20).group(1)
+    received(card.run("ping6 -c 2 -i 0.2 -W 2 fd17:625c:f037:2::2"), 2)
     link = card.guest.poll("an address of the link", f"ip -6 addr show dev {card.lan} scope link",
                            r"inet6 (fe80:\S+)/64 scope link *\n").group(1)
     received(card.peer.ping(f"{link}%{card.peer.device}", "-s", "1400"), 2)
