@@ -6,7 +6,7 @@
  * an answer of its own. A request that is refused ends the connection, unless the front end asked
  * for an acknowledgement (REPLY_ACK) and can be told.
  */
-#include "vhost-user.h"
+#include "vhost-user-message.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -36,15 +36,15 @@ typedef struct InflightWire {
 	guint32 padding; /* may be missing */
 } InflightWire;
 
-static gboolean
-refuse(GError **error, const char *why)
+gboolean
+vh_refuse(GError **error, const char *why)
 {
 	g_set_error_literal(error, JF_ERROR, JF_ERROR_VALUE, why);
 	return FALSE;
 }
 
-static guint64
-body_u64(const VhMessage *m)
+guint64
+vh_body_u64(const VhMessage *m)
 {
 	guint64 value;
 
@@ -58,15 +58,6 @@ answer(VhMessage *m, guint64 value)
 	memcpy(m->body, &value, sizeof value);
 	m->len = sizeof value;
 	return TRUE;
-}
-
-static VhRing *
-find_ring(Vhost *vh, guint64 index, GError **error)
-{
-	if (index < vh->n_rings)
-		return &vh->rings[index];
-	refuse(error, "a ring that is not there");
-	return NULL;
 }
 
 /* ---- Features ---- */
@@ -107,7 +98,7 @@ static gboolean
 set_features(Vhost *vh, VhMessage *m, GError **error)
 {
 	const guint64 not_models = FEATURES_OF_FRONT_END | FEATURES_OF_PROTOCOL;
-	guint64 features = body_u64(m), old = vh->features;
+	guint64 features = vh_body_u64(m), old = vh->features;
 	FeaturesCall call = { .vh = vh, .features = features & ~not_models, .error = error };
 
 	if (features & ~(vh->offered | not_models)) {
@@ -139,9 +130,9 @@ get_protocol_features(Vhost *vh, VhMessage *m, GError **error)
 static gboolean
 set_protocol_features(Vhost *vh, VhMessage *m, GError **error)
 {
-	if (body_u64(m) & ~VH_PROTOCOL)
-		return refuse(error, "protocol features that were not offered");
-	vh->protocol = body_u64(m);
+	if (vh_body_u64(m) & ~VH_PROTOCOL)
+		return vh_refuse(error, "protocol features that were not offered");
+	vh->protocol = vh_body_u64(m);
 	return TRUE;
 }
 
@@ -180,11 +171,11 @@ static gboolean
 set_status(Vhost *vh, VhMessage *m, GError **error)
 {
 	(void)error;
-	if (body_u64(m) == 0) {
+	if (vh_body_u64(m) == 0) {
 		for (guint i = 0; i < vh->n_rings; i++)
 			vh_ring_end(&vh->rings[i]);
 	}
-	vh->status = (guint8)body_u64(m);
+	vh->status = (guint8)vh_body_u64(m);
 	return TRUE;
 }
 
@@ -218,7 +209,7 @@ set_mem_table(Vhost *vh, VhMessage *m, GError **error)
 	memcpy(&head, m->body, sizeof head);
 	if (head.n > VH_TABLE_MAX || m->n_fds != head.n ||
 	    m->len < sizeof head + head.n * sizeof(VhRegionWire))
-		return refuse(error, "a memory table whose length is wrong");
+		return vh_refuse(error, "a memory table whose length is wrong");
 	vh_rings_pause(vh);
 	vh_memory_clear(vh);
 	return add_table(vh, m, head.n, error) && vh_rings_run(vh, error);
@@ -271,7 +262,7 @@ set_log_base(Vhost *vh, VhMessage *m, GError **error)
 	LogWire wire;
 
 	if (m->len < sizeof wire || m->n_fds != 1)
-		return refuse(error, "a log without a descriptor");
+		return vh_refuse(error, "a log without a descriptor");
 	memcpy(&wire, m->body, sizeof wire);
 	if (!vh_map_sealed(&log, m->fds[0], wire.offset, wire.size, error))
 		return FALSE;
@@ -293,151 +284,6 @@ set_log_fd(Vhost *vh, VhMessage *m, GError **error)
 	return TRUE;
 }
 
-/* ---- Rings ---- */
-
-static gboolean
-set_vring_num(Vhost *vh, VhMessage *m, GError **error)
-{
-	VhRingState state;
-	VhRing *ring;
-
-	memcpy(&state, m->body, sizeof state);
-	ring = find_ring(vh, state.index, error);
-	if (!ring)
-		return FALSE;
-	if (state.num == ring->size)
-		return TRUE;
-	if (ring->started || state.num == 0 || state.num > JF_VIRTIO_RING_MAX)
-		return refuse(error, "a ring of impossible size, or one that runs");
-	ring->size = state.num;
-	return vh_ring_run(ring, error);
-}
-
-static gboolean
-set_vring_addr(Vhost *vh, VhMessage *m, GError **error)
-{
-	VhRingAddress address;
-	VhRing *ring;
-
-	memcpy(&address, m->body, sizeof address);
-	ring = find_ring(vh, address.index, error);
-	if (!ring)
-		return FALSE;
-	if ((address.desc & 15) || (address.driver & 1) || (address.device & 3))
-		return refuse(error, "a ring that is not aligned");
-	if (ring->has_address && ring->desc == address.desc && ring->driver == address.driver &&
-	    ring->device == address.device)
-		return vh_ring_run(ring, error);
-	vh_ring_pause(ring);
-	ring->desc = address.desc;
-	ring->driver = address.driver;
-	ring->device = address.device;
-	ring->has_address = TRUE;
-	return vh_ring_run(ring, error);
-}
-
-/* Packed: both places, of which the one to use up is the same, for a ring stops with nothing open. */
-static gboolean
-set_vring_base(Vhost *vh, VhMessage *m, GError **error)
-{
-	VhRingState state;
-	VhRing *ring;
-
-	memcpy(&state, m->body, sizeof state);
-	ring = find_ring(vh, state.index, error);
-	if (!ring)
-		return FALSE;
-	if (ring->started)
-		return refuse(error, "a new place for a ring that runs");
-	ring->avail = ring->used = (guint16)state.num;
-	return TRUE;
-}
-
-static gboolean
-get_vring_base(Vhost *vh, VhMessage *m, GError **error)
-{
-	VhRingState state;
-	VhRing *ring;
-
-	memcpy(&state, m->body, sizeof state);
-	ring = find_ring(vh, state.index, error);
-	if (!ring)
-		return FALSE;
-	vh_ring_end(ring);
-	state.num = ring->avail;
-	if (vh->features & VH_F_RING_PACKED)
-		state.num |= (guint32)ring->used << 16;
-	memcpy(m->body, &state, sizeof state);
-	m->len = sizeof state;
-	return TRUE;
-}
-
-/* The descriptor that came with a ring's number, now the caller's; -1: none. */
-static gboolean
-take_ring_fd(Vhost *vh, VhMessage *m, VhRing **ring, int *fd, GError **error)
-{
-	guint64 value = body_u64(m);
-
-	*ring = find_ring(vh, value & VH_RING_INDEX, error);
-	*fd = -1;
-	if (!*ring)
-		return FALSE;
-	if ((value & ~(guint64)(VH_RING_INDEX | VH_RING_NO_FD)) ||
-	    m->n_fds != !(value & VH_RING_NO_FD))
-		return refuse(error, "a ring's descriptor that is missing, or one too many");
-	if (m->n_fds == 0)
-		return TRUE;
-	if (!vh_fd_is_eventfd(m->fds[0]))
-		return refuse(error, "a ring's descriptor that is no eventfd");
-	*fd = m->fds[0];
-	m->fds[0] = -1;
-	return TRUE;
-}
-
-static gboolean
-set_vring_kick(Vhost *vh, VhMessage *m, GError **error)
-{
-	VhRing *ring;
-	int fd;
-
-	return take_ring_fd(vh, m, &ring, &fd, error) && vh_ring_set_kick(ring, fd, error);
-}
-
-static gboolean
-set_vring_call(Vhost *vh, VhMessage *m, GError **error)
-{
-	VhRing *ring;
-	int fd;
-
-	if (!take_ring_fd(vh, m, &ring, &fd, error))
-		return FALSE;
-	vh_ring_set_call(ring, fd);
-	return TRUE;
-}
-
-static gboolean
-set_vring_err(Vhost *vh, VhMessage *m, GError **error)
-{
-	VhRing *ring;
-	int fd;
-
-	if (!take_ring_fd(vh, m, &ring, &fd, error))
-		return FALSE;
-	vh_ring_set_err(ring, fd);
-	return TRUE;
-}
-
-static gboolean
-set_vring_enable(Vhost *vh, VhMessage *m, GError **error)
-{
-	VhRingState state;
-	VhRing *ring;
-
-	memcpy(&state, m->body, sizeof state);
-	ring = find_ring(vh, state.index, error);
-	return ring && vh_ring_set_enabled(ring, state.num != 0, error);
-}
-
 /* ---- Network ---- */
 
 static void
@@ -457,7 +303,7 @@ send_rarp(Vhost *vh, VhMessage *m, GError **error)
 	guint8 frame[RARP_LEN] = { 0 };
 
 	if (m->body[0] & 1)
-		return refuse(error, "a group address to announce");
+		return vh_refuse(error, "a group address to announce");
 	memset(frame, 0xff, 6);
 	memcpy(frame + 6, m->body, 6);
 	memcpy(frame + 12, rarp, sizeof rarp);
@@ -470,7 +316,7 @@ send_rarp(Vhost *vh, VhMessage *m, GError **error)
 static gboolean
 net_set_mtu(Vhost *vh, VhMessage *m, GError **error)
 {
-	guint64 mtu = body_u64(m);
+	guint64 mtu = vh_body_u64(m);
 
 	if (mtu >= MTU_MIN && mtu <= vh->mtu)
 		return TRUE;
@@ -489,14 +335,14 @@ get_inflight_fd(Vhost *vh, VhMessage *m, GError **error)
 
 	memcpy(&wire, m->body, MIN(m->len, sizeof wire));
 	if (wire.n_queues == 0 || wire.n_queues > vh->n_rings)
-		return refuse(error, "records for rings that are not there");
+		return vh_refuse(error, "records for rings that are not there");
 	size = vh_track_size(wire.n_queues);
 	if (vh->inflight_fd >= 0)
 		close(vh->inflight_fd);
 	vh->inflight_fd = memfd_create("jackfield-vhost-user", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (vh->inflight_fd < 0 || ftruncate(vh->inflight_fd, (off_t)size) != 0 ||
 	    fcntl(vh->inflight_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-		return refuse(error, "no memory for records of its rings");
+		return vh_refuse(error, "no memory for records of its rings");
 	wire.size = size;
 	wire.offset = 0;
 	memcpy(m->body, &wire, m->len);
@@ -513,7 +359,7 @@ set_inflight_fd(Vhost *vh, VhMessage *m, GError **error)
 	memcpy(&wire, m->body, MIN(m->len, sizeof wire));
 	if (wire.n_queues > vh->n_rings || wire.size < vh_track_size(wire.n_queues) ||
 	    (wire.offset & 63))
-		return refuse(error, "records of a wrong size");
+		return vh_refuse(error, "records of a wrong size");
 	if (!vh_map_sealed(&mapping, m->fds[0], wire.offset, wire.size, error))
 		return FALSE;
 	vh_rings_pause(vh);
@@ -546,18 +392,18 @@ static const Request requests[VH_REQUESTS] = {
 	[VH_SET_MEM_TABLE] = { sizeof(VhTableHead), VH_BODY_MAX, 0, 8, FALSE, set_mem_table },
 	[VH_SET_LOG_BASE] = { 8, sizeof(LogWire), 1, 1, TRUE, set_log_base },
 	[VH_SET_LOG_FD] = { 0, 8, 1, 1, FALSE, set_log_fd },
-	[VH_SET_VRING_NUM] = { STATE, 0, 0, FALSE, set_vring_num },
+	[VH_SET_VRING_NUM] = { STATE, 0, 0, FALSE, vh_set_vring_num },
 	[VH_SET_VRING_ADDR] = { sizeof(VhRingAddress), sizeof(VhRingAddress), 0, 0, FALSE,
-				set_vring_addr },
-	[VH_SET_VRING_BASE] = { STATE, 0, 0, FALSE, set_vring_base },
-	[VH_GET_VRING_BASE] = { STATE, 0, 0, TRUE, get_vring_base },
-	[VH_SET_VRING_KICK] = { U64, 0, 1, FALSE, set_vring_kick },
-	[VH_SET_VRING_CALL] = { U64, 0, 1, FALSE, set_vring_call },
-	[VH_SET_VRING_ERR] = { U64, 0, 1, FALSE, set_vring_err },
+				vh_set_vring_addr },
+	[VH_SET_VRING_BASE] = { STATE, 0, 0, FALSE, vh_set_vring_base },
+	[VH_GET_VRING_BASE] = { STATE, 0, 0, TRUE, vh_get_vring_base },
+	[VH_SET_VRING_KICK] = { U64, 0, 1, FALSE, vh_set_vring_kick },
+	[VH_SET_VRING_CALL] = { U64, 0, 1, FALSE, vh_set_vring_call },
+	[VH_SET_VRING_ERR] = { U64, 0, 1, FALSE, vh_set_vring_err },
 	[VH_GET_PROTOCOL_FEATURES] = { NONE, 0, 0, TRUE, get_protocol_features },
 	[VH_SET_PROTOCOL_FEATURES] = { U64, 0, 0, FALSE, set_protocol_features },
 	[VH_GET_QUEUE_NUM] = { NONE, 0, 0, TRUE, get_queue_num },
-	[VH_SET_VRING_ENABLE] = { STATE, 0, 0, FALSE, set_vring_enable },
+	[VH_SET_VRING_ENABLE] = { STATE, 0, 0, FALSE, vh_set_vring_enable },
 	[VH_SEND_RARP] = { U64, 0, 0, FALSE, send_rarp },
 	[VH_NET_SET_MTU] = { U64, 0, 0, FALSE, net_set_mtu },
 	[VH_GET_INFLIGHT_FD] = { INFLIGHT, 0, 0, TRUE, get_inflight_fd },
@@ -593,7 +439,7 @@ find_request(const VhMessage *m, GError **error)
 static gboolean
 reply(Vhost *vh, GError **error)
 {
-	return vh_channel_reply(&vh->channel) || refuse(error, "it does not read its replies");
+	return vh_channel_reply(&vh->channel) || vh_refuse(error, "it does not read its replies");
 }
 
 gboolean
