@@ -8,7 +8,6 @@
  */
 #include "fuzz.h"
 
-#include <jackfield/socket.h>
 #include <jackfield/switch.h>
 #include <jackfield/vhost-user.h>
 #include <jackfield/virtio-spec.h>
@@ -19,16 +18,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../attachments/uplink-daemon.h"
 #include "uplink-wire.h"
 
-#define RING 256u
 #define STEPS_MAX 300u
 #define TURNS 4u
 
 typedef struct World {
-	char *dir;
-	JfSocketFile file;
-	int listener, fd;
+	UplinkDaemon daemon;
 	int fds[8];
 	guint n_fds;
 	guint8 *memory;
@@ -46,7 +43,7 @@ typedef struct World {
 	guint room;
 } World;
 
-static World world = { .listener = -1, .fd = -1 };
+static World world;
 
 /* ---- The card ---- */
 
@@ -177,23 +174,14 @@ take(guint8 *to, gsize size)
 	gsize have = 0;
 
 	for (;;) {
-		union {
-			struct cmsghdr align;
-			char bytes[CMSG_SPACE(sizeof(int))];
-		} control;
-		struct iovec iov = { to + have, size - have };
-		struct msghdr header = { .msg_iov = &iov,
-					 .msg_iovlen = 1,
-					 .msg_control = control.bytes,
-					 .msg_controllen = sizeof control.bytes };
-		ssize_t n = recvmsg(world.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&header) : NULL;
+		int got;
+		gssize n = uplink_daemon_read(&world.daemon, to + have, size - have, &got);
 
 		if (n <= 0)
 			return have;
 		have += (gsize)n;
-		if (c && world.n_fds < G_N_ELEMENTS(world.fds))
-			memcpy(&world.fds[world.n_fds++], CMSG_DATA(c), sizeof(int));
+		if (got >= 0 && world.n_fds < G_N_ELEMENTS(world.fds))
+			world.fds[world.n_fds++] = got;
 	}
 }
 
@@ -209,7 +197,7 @@ answer(FuzzInput *input, gconstpointer good, gsize len)
 		bytes[fuzz_byte(input) % len] = fuzz_byte(input);
 	if (how >= 240)
 		len = fuzz_byte(input) % len;
-	if (send(world.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (send(world.daemon.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return FALSE;
 	turn();
 	return TRUE;
@@ -262,8 +250,7 @@ greet(FuzzInput *input)
 	gsize len;
 
 	turn();
-	world.fd = accept4(world.listener, NULL, NULL, SOCK_CLOEXEC);
-	g_assert_cmpint(world.fd, >=, 0);
+	g_assert_true(uplink_daemon_accept(&world.daemon));
 	take(bytes, sizeof bytes);
 	if (!answer(input, &reply, sizeof reply))
 		return FALSE;
@@ -281,10 +268,11 @@ step_use(FuzzInput *input, guint index, guint n, gboolean right)
 {
 	for (guint i = 0; i < n; i++) {
 		guint at = (guint16)(world.at[index] + i);
-		VirtqUsedElem *elem = &world.used[index]->ring[at % RING];
-		guint8 *header = world.memory + (world.desc[at % RING].addr - world.region.address);
+		VirtqUsedElem *elem = &world.used[index]->ring[at % UPLINK_RING];
+		guint8 *header =
+			world.memory + (world.desc[at % UPLINK_RING].addr - world.region.address);
 
-		elem->id = right ? at % RING : fuzz_byte(input);
+		elem->id = right ? at % UPLINK_RING : fuzz_byte(input);
 		elem->len = right ? 13u + fuzz_word(input) % 4020u : fuzz_word(input);
 		for (guint k = 0; k < 10 && !right; k++)
 			header[k] = fuzz_byte(input);
@@ -335,7 +323,7 @@ step(FuzzInput *input)
 		break;
 	default:
 		if (n > 250)
-			send(world.fd, &n, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+			send(world.daemon.fd, &n, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
 	if (write(world.call, &one, sizeof one) == sizeof one)
 		jf_worker_dispatch(world.worker);
@@ -347,15 +335,10 @@ static void
 world_init(void)
 {
 	g_autoptr(GError) error = NULL;
-	g_autofree char *path = NULL;
 
-	world.dir = g_dir_make_tmp("jf-fuzz-XXXXXX", &error);
-	g_assert_no_error(error);
-	path = g_build_filename(world.dir, JF_UPLINK_SOCKET, NULL);
-	world.listener = jf_socket_listen(path, SOCK_STREAM, &world.file, &error);
-	g_assert_no_error(error);
+	uplink_daemon_init(&world.daemon);
 	world.context = jf_context_new(NULL, NULL);
-	g_assert_true(jf_context_use_daemon(world.context, world.dir, &error));
+	g_assert_true(jf_context_use_daemon(world.context, world.daemon.dir, &error));
 	jf_context_add_driver(world.context, &near_driver, &error);
 	jf_context_add_driver(world.context, &lan_driver, &error);
 	world.worker = jf_worker_new_nested(world.context, &error);
@@ -369,10 +352,10 @@ world_clear(void)
 		close(world.fds[i]);
 	if (world.memory)
 		munmap(world.memory, world.region.size);
-	close(world.fd);
+	uplink_daemon_hang_up(&world.daemon);
 	/* Who was sent away may have come again. */
-	while ((world.fd = accept4(world.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-		close(world.fd);
+	while (uplink_daemon_accept(&world.daemon))
+		uplink_daemon_hang_up(&world.daemon);
 	world.memory = NULL;
 	world.n_fds = world.at[0] = world.at[1] = 0;
 	world.used[0] = world.used[1] = NULL;
