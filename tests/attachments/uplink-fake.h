@@ -46,7 +46,7 @@ extern Fake fake;
 
 /* The program's argument is the plugin of the network's attachment. */
 void fixture_main(int *argc, char ***argv);
-/* A card that has connected, or will, with its link down. */
+/* The daemon listens, and the card is started and has its link down. */
 void start(void);
 void finish(void);
 
@@ -94,7 +94,7 @@ VirtqUsed *ring_used(guint index);
 guint ring_waiting(guint index);
 guint8 *ring_buffer(guint index, guint i);
 void ring_call(guint index);
-/* Uses entries up, with these bytes written into each. */
+/* Uses entries up, with these bytes written into each; `lens` NULL: none. */
 void ring_use(guint index, const guint32 *lens, guint n);
 /* A frame of `len` bytes to the card, over as many buffers as it needs, of `each` bytes at most. */
 void ring_put(const VirtioNetHdr *hdr, guint8 first, guint len, guint each);

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../plugins/vhost-far.h"
 #include "../plugins/vhost-front.h"
 
 #define STEPS_MAX 200u
@@ -23,55 +24,8 @@ typedef struct World {
 	JfWorker *worker;
 	JfCard *card[2];
 	Front front[2];
-	guint64 arrived[2]; /* frames at the far ends */
-	JfInstance *far[2];
+	Far far[2];
 } World;
-
-static World *world;
-
-static gboolean
-far_init(JfInstance *inst, GError **error)
-{
-	(void)error;
-	world->far[inst->host->property(inst, "number")->v.integer] = inst;
-	return TRUE;
-}
-
-static void
-far_finish(JfInstance *inst)
-{
-	(void)inst;
-}
-
-/* Looks at every byte, as a far end would. */
-static guint
-far_input(JfInstance *inst, guint port, const JfFrame *frames, guint n)
-{
-	static guint8 copy[JF_FRAME_MAX_LEN];
-
-	(void)port;
-	for (guint i = 0; i < n; i++)
-		g_assert_true(jf_frame_copy(&frames[i], 0, copy, frames[i].len));
-	world->arrived[inst == world->far[1]] += n;
-	return n;
-}
-
-static const JfPropSpec far_props[] = {
-	{ .name = "number", .type = JF_PROP_INT, .def = "0", .max = 1, .blurb = "Which one." },
-	{ .name = NULL },
-};
-
-static const JfDriver far_driver = {
-	JF_DRIVER_HEAD,
-	.kind = JF_KIND_ATTACHMENT,
-	.flags = JF_DRIVER_PARALLEL_INPUT | JF_DRIVER_OFFLOADS(JF_OFFLOAD_ALL),
-	.id = "fuzz-far",
-	.blurb = "The far end.",
-	.props = far_props,
-	.init = far_init,
-	.finish = far_finish,
-	.input = far_input,
-};
 
 static void
 start_card(World *w, guint i)
@@ -88,7 +42,7 @@ start_card(World *w, guint i)
 		.connector = "vhost-user",
 		.connector_properties = (const char *[]){ path, NULL },
 		.model = "virtio",
-		.attachment = "fuzz-far",
+		.attachment = "test-far",
 		.attachment_properties = (const char *[]){ number, NULL },
 		.worker = w->worker,
 	};
@@ -112,7 +66,6 @@ begin(World *w)
 {
 	g_autoptr(GError) error = NULL;
 
-	world = w;
 	w->dir = g_dir_make_tmp("jackfield-fuzz-XXXXXX", NULL);
 	w->context = jf_context_new(NULL, NULL);
 	w->worker = jf_worker_new_nested(w->context, &error);
@@ -123,6 +76,7 @@ begin(World *w)
 	jf_context_load_plugin(w->context, CONNECTOR_PLUGIN, &error);
 	g_assert_no_error(error);
 	for (guint i = 0; i < 2; i++) {
+		fars[i] = &w->far[i];
 		w->path[i] = g_strdup_printf("%s/%u", w->dir, i);
 		start_card(w, i);
 		front_init(&w->front[i], w->worker);
@@ -218,7 +172,7 @@ step_output(World *w, FuzzInput *input)
 	struct iovec piece = { bytes, 14 + fuzz_word(input) % (sizeof bytes - 14) };
 	JfFrame frame = jf_frame_plain(&piece);
 
-	w->far[0]->host->output(w->far[0], 0, &frame, 1);
+	w->far[0].inst->host->output(w->far[0].inst, 0, &frame, 1);
 }
 
 static void
@@ -288,12 +242,12 @@ check_other(World *w)
 {
 	Front *front = &w->front[1];
 	static const guint8 frame[60] = { 2 };
-	guint64 before = w->arrived[1];
+	guint64 before = w->far[1].arrived;
 
 	front_transmit(front, 0, frame, sizeof frame);
 	front_kick(front, 1);
 	front_wait_used(front, 1, (guint16)(front->used[1] + 1));
-	g_assert_cmpuint(w->arrived[1], ==, before + 1);
+	g_assert_cmpuint(w->far[1].arrived, ==, before + 1);
 }
 
 int

@@ -7,60 +7,6 @@
 
 static const char *model_path, *connector_path;
 
-/* ---- The far end of a card's cable ---- */
-
-static Far *fars[2];
-
-static gboolean
-far_init(JfInstance *inst, GError **error)
-{
-	Far **far = inst->priv;
-
-	(void)error;
-	*far = fars[inst->host->property(inst, "number")->v.integer];
-	(*far)->inst = inst;
-	return TRUE;
-}
-
-static void
-far_finish(JfInstance *inst)
-{
-	(void)inst;
-}
-
-static guint
-far_input(JfInstance *inst, guint port, const JfFrame *frames, guint n)
-{
-	Far *far = *(Far **)inst->priv;
-
-	(void)port;
-	for (guint i = 0; i < n && far->n < FRAMES_MAX; i++, far->n++)
-		jf_frame_copy(&frames[i], 0, far->last[far->n], MIN(frames[i].len, 64));
-	if (far->on_input)
-		far->on_input(far->data);
-	return n;
-}
-
-static const JfPropSpec far_props[] = {
-	{ .name = "number", .type = JF_PROP_INT, .def = "0", .max = 1, .blurb = "Which one." },
-	{ .name = NULL },
-};
-
-static const JfDriver far_driver = {
-	JF_DRIVER_HEAD,
-	.kind = JF_KIND_ATTACHMENT,
-	.flags = JF_DRIVER_PARALLEL_INPUT | JF_DRIVER_OFFLOADS(JF_OFFLOAD_ALL),
-	.priv_size = sizeof(Far *),
-	.id = "test-far",
-	.blurb = "The far end, for the test.",
-	.props = far_props,
-	.init = far_init,
-	.finish = far_finish,
-	.input = far_input,
-};
-
-/* ---- Two cards ---- */
-
 static void
 start_card(Fixture *f, guint i, const char *mode)
 {

@@ -6,19 +6,10 @@
 #ifndef VHOST_FIXTURE_H
 #define VHOST_FIXTURE_H
 
+#include "vhost-far.h"
 #include "vhost-front.h"
 
 #define STEPS 19u
-#define FRAMES_MAX 256u
-
-/* The far end of a card's cable. */
-typedef struct Far {
-	JfInstance *inst;
-	guint n;
-	guint8 last[FRAMES_MAX][64];
-	void (*on_input)(gpointer data);
-	gpointer data;
-} Far;
 
 typedef struct Fixture {
 	char *dir;
