@@ -16,14 +16,20 @@ find_ring(Vhost *vh, guint64 index, GError **error)
 	return NULL;
 }
 
+/* The ring that the state is of, which is the body. */
+static VhRing *
+find_ring_of_state(Vhost *vh, const VhMessage *m, VhRingState *state, GError **error)
+{
+	memcpy(state, m->body, sizeof *state);
+	return find_ring(vh, state->index, error);
+}
+
 gboolean
 vh_set_vring_num(Vhost *vh, VhMessage *m, GError **error)
 {
 	VhRingState state;
-	VhRing *ring;
+	VhRing *ring = find_ring_of_state(vh, m, &state, error);
 
-	memcpy(&state, m->body, sizeof state);
-	ring = find_ring(vh, state.index, error);
 	if (!ring)
 		return FALSE;
 	if (state.num == ring->size)
@@ -62,10 +68,8 @@ gboolean
 vh_set_vring_base(Vhost *vh, VhMessage *m, GError **error)
 {
 	VhRingState state;
-	VhRing *ring;
+	VhRing *ring = find_ring_of_state(vh, m, &state, error);
 
-	memcpy(&state, m->body, sizeof state);
-	ring = find_ring(vh, state.index, error);
 	if (!ring)
 		return FALSE;
 	if (ring->started)
@@ -78,10 +82,8 @@ gboolean
 vh_get_vring_base(Vhost *vh, VhMessage *m, GError **error)
 {
 	VhRingState state;
-	VhRing *ring;
+	VhRing *ring = find_ring_of_state(vh, m, &state, error);
 
-	memcpy(&state, m->body, sizeof state);
-	ring = find_ring(vh, state.index, error);
 	if (!ring)
 		return FALSE;
 	vh_ring_end(ring);
@@ -124,37 +126,35 @@ vh_set_vring_kick(Vhost *vh, VhMessage *m, GError **error)
 	return take_ring_fd(vh, m, &ring, &fd, error) && vh_ring_set_kick(ring, fd, error);
 }
 
-gboolean
-vh_set_vring_call(Vhost *vh, VhMessage *m, GError **error)
+static gboolean
+set_ring_fd(Vhost *vh, VhMessage *m, void (*set)(VhRing *ring, int fd), GError **error)
 {
 	VhRing *ring;
 	int fd;
 
 	if (!take_ring_fd(vh, m, &ring, &fd, error))
 		return FALSE;
-	vh_ring_set_call(ring, fd);
+	set(ring, fd);
 	return TRUE;
+}
+
+gboolean
+vh_set_vring_call(Vhost *vh, VhMessage *m, GError **error)
+{
+	return set_ring_fd(vh, m, vh_ring_set_call, error);
 }
 
 gboolean
 vh_set_vring_err(Vhost *vh, VhMessage *m, GError **error)
 {
-	VhRing *ring;
-	int fd;
-
-	if (!take_ring_fd(vh, m, &ring, &fd, error))
-		return FALSE;
-	vh_ring_set_err(ring, fd);
-	return TRUE;
+	return set_ring_fd(vh, m, vh_ring_set_err, error);
 }
 
 gboolean
 vh_set_vring_enable(Vhost *vh, VhMessage *m, GError **error)
 {
 	VhRingState state;
-	VhRing *ring;
+	VhRing *ring = find_ring_of_state(vh, m, &state, error);
 
-	memcpy(&state, m->body, sizeof state);
-	ring = find_ring(vh, state.index, error);
 	return ring && vh_ring_set_enabled(ring, state.num != 0, error);
 }
