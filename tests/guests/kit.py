@@ -89,6 +89,34 @@ def wait_for(what, check, seconds):
         time.sleep(0.02)
 
 
+def run_cases(kind, needs, after=None):
+    """Speaks TAP about the methods test_NAME of a class, all or those that the command line names,
+    with one object of it in one lab. `needs`: programs or paths by case; a case without its own is
+    skipped. `after` is called with the object after a case that passed, as a part of it. Returns
+    whether one failed."""
+    names = [n[5:] for n in vars(kind) if n.startswith("test_")]
+    names = [n for n in names if len(sys.argv) < 2 or n in sys.argv[1:]]
+    failed = 0
+    print(f"1..{len(names)}", flush=True)
+    with Lab() as lab:
+        cases = kind(lab)
+        for number, name in enumerate(names, 1):
+            need = str(needs.get(name, "/"))
+            if not (os.path.exists(need) if need[0] == "/" else shutil.which(need)):
+                print(f"ok {number} {name} # SKIP {need} is not installed", flush=True)
+                continue
+            begin = time.monotonic()
+            try:
+                getattr(cases, "test_" + name)()
+                if after:
+                    after(cases)
+                print(f"ok {number} {name} # {time.monotonic() - begin:.1f} s", flush=True)
+            except (Failed, subprocess.SubprocessError, OSError) as error:
+                failed += 1
+                print(f"not ok {number} {name}\n# " + str(error).replace("\n", "\n# "), flush=True)
+    return failed > 0
+
+
 class Daemon:
     """One user's Jackfield: a configuration directory and a run directory of its own."""
 

@@ -6,12 +6,10 @@ Boot programs of three descents: iPXE in the card's ROM and GRUB on top of it fe
 root, EDK2 with its own drivers and network stack fetches the kernel and starts it as a program. Run in a user, network and mount
 namespace of its own. Speaks TAP.
 """
-import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import time
 
 import image
 import kit
@@ -121,32 +119,10 @@ class Boot:
         guest.kill()
 
 
-NEEDS = {"ipxe": ["/usr/lib/ipxe/qemu"], "ipxe_pcnet": ["/usr/lib/ipxe/qemu"],
-         "ipxe_virtio": ["/usr/lib/ipxe/qemu"], "grub": ["/usr/lib/grub/i386-pc"],
-         "edk2": [OVMF / "OVMF_CODE_4M.fd"]}
-
-
-def main():
-    names = [n[5:] for n in vars(Boot) if n.startswith("test_")]
-    names = [n for n in names if len(sys.argv) < 2 or n in sys.argv[1:]]
-    failed = 0
-    print(f"1..{len(names)}", flush=True)
-    with kit.Lab() as lab:
-        boot = Boot(lab)
-        for number, name in enumerate(names, 1):
-            missing = [need for need in NEEDS[name] if not os.path.exists(need)]
-            if missing:
-                print(f"ok {number} {name} # SKIP {missing[0]} is not there", flush=True)
-                continue
-            begin = time.monotonic()
-            try:
-                getattr(boot, "test_" + name)()
-                print(f"ok {number} {name} # {time.monotonic() - begin:.1f} s", flush=True)
-            except (kit.Failed, subprocess.SubprocessError, OSError) as error:
-                failed += 1
-                print(f"not ok {number} {name}\n# " + str(error).replace("\n", "\n# "), flush=True)
-    return failed > 0
+NEEDS = {"ipxe": "/usr/lib/ipxe/qemu", "ipxe_pcnet": "/usr/lib/ipxe/qemu",
+         "ipxe_virtio": "/usr/lib/ipxe/qemu", "grub": "/usr/lib/grub/i386-pc",
+         "edk2": OVMF / "OVMF_CODE_4M.fd"}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kit.run_cases(Boot, NEEDS))

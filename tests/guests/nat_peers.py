@@ -8,12 +8,10 @@ the real one. Run in a user, network and mount namespace of its own. Speaks TAP.
 import hashlib
 import os
 import re
-import shutil
 import socket
 import struct
 import subprocess
 import sys
-import time
 
 import kit
 import netns
@@ -389,30 +387,8 @@ PROGRAMS = {"dhclient": "dhclient", "dhclient6": "dhclient", "dhcpcd": "dhcpcd",
             "tftp_hpa": "tftp", "networkd": "/lib/systemd/systemd-networkd"}
 
 
-def main():
-    names = [n[5:] for n in vars(Peers) if n.startswith("test_")]
-    names = [n for n in names if len(sys.argv) < 2 or n in sys.argv[1:]]
-    failed = 0
-    print(f"1..{len(names)}", flush=True)
-    with kit.Lab() as lab:
-        peers = Peers(lab)
-        for number, name in enumerate(names, 1):
-            program = PROGRAMS.get(name)
-            if program and not shutil.which(program):
-                print(f"ok {number} {name} # SKIP {program} is not installed", flush=True)
-                continue
-            begin = time.monotonic()
-            try:
-                getattr(peers, "test_" + name)()
-                print(f"ok {number} {name} # {time.monotonic() - begin:.1f} s", flush=True)
-            except (kit.Failed, subprocess.SubprocessError, OSError) as error:
-                failed += 1
-                print(f"not ok {number} {name}\n# " + str(error).replace("\n", "\n# "), flush=True)
-    return failed > 0
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--ask"]:
         print(dns_ask(sys.argv[2], sys.argv[3], int(sys.argv[4]), bool(sys.argv[5])))
     else:
-        sys.exit(main())
+        sys.exit(kit.run_cases(Peers, PROGRAMS))

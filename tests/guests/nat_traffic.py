@@ -96,6 +96,11 @@ class Traffic:
             self.daemon("modifyvm", "one", *changes)
         self.start("one", **more)
 
+    def restore(self):
+        """Takes back what a case has set."""
+        if self.settings:
+            self.set()
+
     def fetch(self, url, *words, where=None, check=True):
         return (where or self.guest)("curl", "-sSg", "--max-time", "10", *words, url,
                                      check=check).strip()
@@ -364,29 +369,5 @@ class Traffic:
 PROGRAMS = {"iperf3": "iperf3", "wrk": "wrk", "ssh": "/usr/sbin/sshd", "traceroute": "traceroute"}
 
 
-def main():
-    names = [n[5:] for n in vars(Traffic) if n.startswith("test_")]
-    names = [n for n in names if len(sys.argv) < 2 or n in sys.argv[1:]]
-    failed = 0
-    print(f"1..{len(names)}", flush=True)
-    with kit.Lab() as lab:
-        traffic = Traffic(lab)
-        for number, name in enumerate(names, 1):
-            program = PROGRAMS.get(name)
-            if program and not shutil.which(program):
-                print(f"ok {number} {name} # SKIP {program} is not installed", flush=True)
-                continue
-            begin = time.monotonic()
-            try:
-                getattr(traffic, "test_" + name)()
-                if traffic.settings:
-                    traffic.set()
-                print(f"ok {number} {name} # {time.monotonic() - begin:.1f} s", flush=True)
-            except (kit.Failed, subprocess.SubprocessError, OSError) as error:
-                failed += 1
-                print(f"not ok {number} {name}\n# " + str(error).replace("\n", "\n# "), flush=True)
-    return failed > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kit.run_cases(Traffic, PROGRAMS, Traffic.restore))

@@ -24,6 +24,34 @@ struct Networks {
 	GHashTable *runs; /* name: NetworkRun */
 };
 
+/* ---- networks.c ---- */
+
+/* FALSE with STATE: the document could not be read. Somebody may want to mend it: it is not
+ * written over. */
+gboolean networks_check_writable(const Networks *networks, GError **error);
+gboolean networks_save(const Networks *networks, GError **error);
+/* What was started by hand, for the next daemon. What fails is logged. */
+void networks_save_started(const Networks *networks);
+/* NOT_FOUND with the nearest name of `table`. `what` is the kind of thing that was asked for. */
+void networks_set_unknown(GHashTable *table, const char *what, const char *name, GError **error);
+
+/* ---- networks-draft.c ---- */
+
+/* The new definitions of one name; NULL: none. */
+typedef struct Draft {
+	NatNetwork *net;
+	DhcpServer *server;
+} Draft;
+
+void draft_finish(Draft *draft);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Draft, draft_finish)
+/* Copies of what the name has now. */
+Draft draft_of(Networks *networks, const char *name);
+/* Takes the draft over when it can be saved and what runs can follow it; all or nothing. */
+gboolean draft_apply(Networks *networks, const char *name, Draft *draft, GError **error);
+/* Says so to whoever listens, and keeps what was started. */
+void networks_changed(Networks *networks);
+
 /* ---- networks-document.c ---- */
 
 #define NETWORKS_DOCUMENT_VERSION 1

@@ -7,75 +7,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fake.h"
+#include "dns-fixture.h"
 
 #define SECOND G_GUINT64_CONSTANT(1000000000)
 #define SERVER "10.0.2.3"
 
-typedef struct Fixture {
-	NatConfig config;
-	Fake *fake;
-	char *path;
-	int resolvers[2];
-} Fixture;
-
-static int
-resolver_new(guint host)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_port = htons(53),
-				  .sin_addr.s_addr = htonl(0x7f000000 + host) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	g_assert_cmpint(bind(fd, (struct sockaddr *)&at, sizeof at), ==, 0);
-	g_assert_cmpint(listen(fd, 5), ==, 0);
-	return fd;
-}
-
 static void
-setup(Fixture *f, gconstpointer data)
+setup(DnsFixture *f, gconstpointer data)
 {
 	static char *mappings[] = { (char *)"files.test=192.0.2.1",
 				    (char *)"files.test=2001:db8::1", NULL };
-	g_autoptr(GError) error = NULL;
 
 	(void)data;
-	fake_config_init(&f->config);
-	f->config.ipv6 = FALSE;
-	close(g_file_open_tmp("resolv-XXXXXX", &f->path, NULL));
-	g_file_set_contents(f->path, "nameserver 127.0.0.1\nnameserver 127.0.0.2\n", -1, NULL);
-	f->config.resolv_conf = f->path;
+	dns_fixture_init(f, SOCK_STREAM);
 	f->config.dns_mappings = mappings;
 	f->config.dns_host_resolver = TRUE;
-	f->resolvers[0] = resolver_new(1);
-	f->resolvers[1] = resolver_new(2);
-	f->fake = fake_new(&f->config, &error);
-	g_assert_no_error(error);
-}
-
-static void
-silence(Fixture *f, guint i)
-{
-	if (f->resolvers[i] >= 0)
-		close(f->resolvers[i]);
-	f->resolvers[i] = -1;
-}
-
-static void
-teardown(Fixture *f, gconstpointer data)
-{
-	(void)data;
-	fake_free(f->fake);
-	silence(f, 0);
-	silence(f, 1);
-	unlink(f->path);
-	g_free(f->path);
+	dns_fixture_begin(f);
 }
 
 /* The engine's end of a guest's connection. */
 static int
-guest_connect(Fixture *f)
+guest_connect(DnsFixture *f)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_storage address;
@@ -93,17 +45,10 @@ guest_connect(Fixture *f)
 static guint
 make(guint8 *data, guint16 id, const char *name, guint16 type)
 {
-	guint len;
+	guint len = (guint)dns_query_make(data + 2, id, name, type);
 
-	memset(data, 0, 14);
-	jf_put_be16(data + 2, id);
-	data[4] = 1;
-	data[7] = 1;
-	len = 14 + (guint)nat_dns_put_name(name, data + 14, 256);
-	jf_put_be16(data + len, type);
-	jf_put_be16(data + len + 2, 1);
-	jf_put_be16(data, (guint16)(len + 2));
-	return len + 4;
+	jf_put_be16(data, (guint16)len);
+	return len + 2;
 }
 
 static void
@@ -117,7 +62,7 @@ ask(int fd, guint16 id, const char *name, guint16 type)
 
 /* Exactly `len` bytes, the services running meanwhile. FALSE: the end came before. */
 static gboolean
-take(Fixture *f, int fd, guint8 *data, guint len)
+take(DnsFixture *f, int fd, guint8 *data, guint len)
 {
 	gint64 end = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
 
@@ -139,7 +84,7 @@ take(Fixture *f, int fd, guint8 *data, guint len)
 
 /* One message without its prefix. Returns its length, 0: the end. */
 static guint
-take_message(Fixture *f, int fd, guint8 *data)
+take_message(DnsFixture *f, int fd, guint8 *data)
 {
 	guint8 prefix[2];
 
@@ -151,7 +96,7 @@ take_message(Fixture *f, int fd, guint8 *data)
 
 /* The answer's id, code and last bytes. */
 static void
-expect(Fixture *f, int fd, guint16 id, guint code, gconstpointer tail, guint tail_len)
+expect(DnsFixture *f, int fd, guint16 id, guint code, gconstpointer tail, guint tail_len)
 {
 	guint8 data[65536];
 	guint len = take_message(f, fd, data);
@@ -164,7 +109,7 @@ expect(Fixture *f, int fd, guint16 id, guint code, gconstpointer tail, guint tai
 }
 
 static int
-resolver_accept(Fixture *f, guint i)
+resolver_accept(DnsFixture *f, guint i)
 {
 	gint64 end = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
 	int fd;
@@ -190,7 +135,7 @@ resolver_answer(int fd, guint16 id, guint code, guint len)
 }
 
 static void
-test_mapped(Fixture *f, gconstpointer data)
+test_mapped(DnsFixture *f, gconstpointer data)
 {
 	static const guint8 address6[] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
 	guint8 both[600];
@@ -218,7 +163,7 @@ test_mapped(Fixture *f, gconstpointer data)
 }
 
 static void
-test_host(Fixture *f, gconstpointer data)
+test_host(DnsFixture *f, gconstpointer data)
 {
 	int fd = guest_connect(f), other = guest_connect(f);
 
@@ -238,7 +183,7 @@ test_host(Fixture *f, gconstpointer data)
 
 /* What is not ours goes to a resolver, and comes back whole. */
 static void
-test_resolver(Fixture *f, gconstpointer data)
+test_resolver(DnsFixture *f, gconstpointer data)
 {
 	int fd = guest_connect(f), resolver;
 	guint8 query[300], got[300];
@@ -259,7 +204,7 @@ test_resolver(Fixture *f, gconstpointer data)
 
 /* The first one resets, is not there, says nothing, or answers something else. */
 static void
-test_next_resolver(Fixture *f, gconstpointer data)
+test_next_resolver(DnsFixture *f, gconstpointer data)
 {
 	int fd = guest_connect(f), resolver;
 	guint8 got[300];
@@ -270,7 +215,7 @@ test_next_resolver(Fixture *f, gconstpointer data)
 
 		ask(fd, id, "other.test", 16);
 		if (i == 3)
-			silence(f, 0);
+			dns_fixture_silence(f, 0);
 		resolver = i < 3 ? resolver_accept(f, 0) : -1;
 		if (i == 1) {
 			g_assert_true(take(f, resolver, got, 28));
@@ -294,15 +239,15 @@ test_next_resolver(Fixture *f, gconstpointer data)
 	resolver_answer(resolver, 200, NAT_DNS_NXDOMAIN, 50);
 	expect(f, fd, 200, NAT_DNS_NXDOMAIN, "x", 1);
 	close(resolver);
-	f->resolvers[0] = resolver_new(1);
+	f->resolvers[0] = dns_resolver_new(SOCK_STREAM, 1);
 	ask(fd, 201, "other.test", 16);
 	resolver = resolver_accept(f, 1);
 	resolver_answer(resolver, 201, 0, 50);
 	expect(f, fd, 201, 0, "x", 1);
 	close(resolver);
 	/* Nobody is there: many queries at once. */
-	silence(f, 0);
-	silence(f, 1);
+	dns_fixture_silence(f, 0);
+	dns_fixture_silence(f, 1);
 	for (guint16 i = 0; i < 100; i++)
 		ask(fd, i, "a", 16);
 	for (guint16 i = 0; i < 100; i++)
@@ -312,7 +257,7 @@ test_next_resolver(Fixture *f, gconstpointer data)
 }
 
 static void
-test_garbage(Fixture *f, gconstpointer data)
+test_garbage(DnsFixture *f, gconstpointer data)
 {
 	static const guint8 lengths[][2] = { { 0, 0 }, { 0, 11 }, { 0x10, 1 }, { 0xff, 0xff } };
 	guint8 byte;
@@ -329,7 +274,7 @@ test_garbage(Fixture *f, gconstpointer data)
 
 /* Whoever says nothing is closed, and so is the oldest of too many. */
 static void
-test_limits(Fixture *f, gconstpointer data)
+test_limits(DnsFixture *f, gconstpointer data)
 {
 	int first = guest_connect(f), fds[64];
 	guint8 byte;
@@ -356,7 +301,7 @@ test_skipped(void)
 	g_test_skip("no right to make a network namespace");
 }
 
-#define ADD(path, func) g_test_add(path, Fixture, NULL, setup, func, teardown)
+#define ADD(path, func) g_test_add(path, DnsFixture, NULL, setup, func, dns_fixture_finish)
 
 int
 main(int argc, char **argv)

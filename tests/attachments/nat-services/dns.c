@@ -3,97 +3,25 @@
  * dns.c - the name server of the NAT engine, in a network namespace where the test may play two
  * resolvers at port 53.
  */
-#include <errno.h>
-#include <unistd.h>
-
-#include "fake.h"
+#include "dns-fixture.h"
 
 #define SECOND G_GUINT64_CONSTANT(1000000000)
 #define GUEST "10.0.2.15"
 #define SERVER "10.0.2.3"
 
-typedef struct Fixture {
-	NatConfig config;
-	Fake *fake;
-	char *path;
-	int resolvers[2];
-} Fixture;
-
-static int
-resolver_new(guint host)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_port = htons(53),
-				  .sin_addr.s_addr = htonl(0x7f000000 + host) };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	g_assert_cmpint(bind(fd, (struct sockaddr *)&at, sizeof at), ==, 0);
-	return fd;
-}
-
 static void
-begin(Fixture *f)
-{
-	g_autoptr(GError) error = NULL;
-
-	f->fake = fake_new(&f->config, &error);
-	g_assert_no_error(error);
-}
-
-static void
-setup(Fixture *f, gconstpointer data)
+setup(DnsFixture *f, gconstpointer data)
 {
 	(void)data;
-	fake_config_init(&f->config);
-	f->config.ipv6 = FALSE;
-	close(g_file_open_tmp("resolv-XXXXXX", &f->path, NULL));
-	g_file_set_contents(f->path, "nameserver 127.0.0.1\nnameserver 127.0.0.2\n", -1, NULL);
-	f->config.resolv_conf = f->path;
-	f->resolvers[0] = resolver_new(1);
-	f->resolvers[1] = resolver_new(2);
-	begin(f);
+	dns_fixture_init(f, SOCK_DGRAM);
+	dns_fixture_begin(f);
 }
 
 static void
-silence(Fixture *f, guint i)
-{
-	if (f->resolvers[i] >= 0)
-		close(f->resolvers[i]);
-	f->resolvers[i] = -1;
-}
-
-static void
-teardown(Fixture *f, gconstpointer data)
-{
-	(void)data;
-	fake_free(f->fake);
-	silence(f, 0);
-	silence(f, 1);
-	unlink(f->path);
-	g_free(f->path);
-}
-
-/* A query for `name`. */
-static gsize
-make(guint8 *data, guint16 id, const char *name, guint16 type)
-{
-	gsize len;
-
-	memset(data, 0, 12);
-	jf_put_be16(data, id);
-	data[2] = 1;
-	data[5] = 1;
-	len = 12 + nat_dns_put_name(name, data + 12, 256);
-	jf_put_be16(data + len, type);
-	jf_put_be16(data + len + 2, 1);
-	return len + 4;
-}
-
-static void
-ask(Fixture *f, guint16 port, guint16 id, const char *name, guint16 type)
+ask(DnsFixture *f, guint16 port, guint16 id, const char *name, guint16 type)
 {
 	guint8 data[300];
-	gsize len = make(data, id, name, type);
+	gsize len = dns_query_make(data, id, name, type);
 
 	g_assert_true(fake_push(f->fake, 1, GUEST, port, SERVER, 53, data, len));
 }
@@ -106,7 +34,7 @@ typedef struct Asked {
 } Asked;
 
 static gboolean
-resolver_read(Fixture *f, guint i, Asked *asked)
+resolver_read(DnsFixture *f, guint i, Asked *asked)
 {
 	socklen_t from_len = sizeof asked->from;
 
@@ -117,7 +45,7 @@ resolver_read(Fixture *f, guint i, Asked *asked)
 
 /* Answers as asked, with a code and one byte more so that answers differ. */
 static void
-resolver_answer(Fixture *f, guint i, Asked *asked, guint code, guint8 mark)
+resolver_answer(DnsFixture *f, guint i, Asked *asked, guint code, guint8 mark)
 {
 	asked->data[2] |= 0x80;
 	asked->data[3] = (guint8)code;
@@ -128,7 +56,7 @@ resolver_answer(Fixture *f, guint i, Asked *asked, guint code, guint8 mark)
 }
 
 static void
-expect_answer(Fixture *f, guint16 port, guint16 id, guint code, int mark)
+expect_answer(DnsFixture *f, guint16 port, guint16 id, guint code, int mark)
 {
 	g_autoptr(FakeOut) out = fake_wait(f->fake);
 
@@ -143,17 +71,17 @@ expect_answer(Fixture *f, guint16 port, guint16 id, guint code, int mark)
 }
 
 static void
-crank(Fixture *f, guint seconds)
+crank(DnsFixture *f, guint seconds)
 {
 	jf_harness_crank(fake_get_harness(f->fake), seconds * SECOND);
 }
 
 static void
-test_forward(Fixture *f, gconstpointer data)
+test_forward(DnsFixture *f, gconstpointer data)
 {
 	Asked asked;
 	guint8 query[300];
-	gsize len = make(query, 0x1234, "example.org", 16);
+	gsize len = dns_query_make(query, 0x1234, "example.org", 16);
 
 	(void)data;
 	ask(f, 4000, 0x1234, "example.org", 16);
@@ -169,7 +97,7 @@ test_forward(Fixture *f, gconstpointer data)
 
 /* Neither the port nor the id can be guessed from the last one. */
 static void
-test_random(Fixture *f, gconstpointer data)
+test_random(DnsFixture *f, gconstpointer data)
 {
 	g_autoptr(GHashTable) ids = g_hash_table_new(NULL, NULL),
 			      ports = g_hash_table_new(NULL, NULL);
@@ -188,7 +116,7 @@ test_random(Fixture *f, gconstpointer data)
 }
 
 static void
-test_forged(Fixture *f, gconstpointer data)
+test_forged(DnsFixture *f, gconstpointer data)
 {
 	Asked asked, forged;
 
@@ -216,7 +144,7 @@ test_forged(Fixture *f, gconstpointer data)
 }
 
 static void
-test_timeout(Fixture *f, gconstpointer data)
+test_timeout(DnsFixture *f, gconstpointer data)
 {
 	Asked first, second;
 
@@ -239,24 +167,24 @@ test_timeout(Fixture *f, gconstpointer data)
 }
 
 static void
-test_nobody(Fixture *f, gconstpointer data)
+test_nobody(DnsFixture *f, gconstpointer data)
 {
 	Asked asked;
 
 	(void)data;
 	/* A port that is closed says so: no time passes. */
-	silence(f, 0);
+	dns_fixture_silence(f, 0);
 	ask(f, 4000, 1, "example.org", 1);
 	for (guint i = 0; i < 100 && !resolver_read(f, 1, &asked); i++)
 		jf_harness_poll(fake_get_harness(f->fake), 10);
 	resolver_answer(f, 1, &asked, 0, 5);
 	expect_answer(f, 4000, 1, 0, 5);
-	silence(f, 1);
+	dns_fixture_silence(f, 1);
 	ask(f, 4000, 2, "example.org", 1);
 	expect_answer(f, 4000, 2, 2, -1);
 	/* One that is alone is asked twice. */
 	g_file_set_contents(f->path, "nameserver 127.0.0.9\n", -1, NULL);
-	f->resolvers[0] = resolver_new(9);
+	f->resolvers[0] = dns_resolver_new(SOCK_DGRAM, 9);
 	jf_harness_poll(fake_get_harness(f->fake), 100);
 	ask(f, 4000, 3, "example.org", 1);
 	g_assert_true(resolver_read(f, 0, &asked));
@@ -267,7 +195,7 @@ test_nobody(Fixture *f, gconstpointer data)
 }
 
 static void
-test_no_help(Fixture *f, gconstpointer data)
+test_no_help(DnsFixture *f, gconstpointer data)
 {
 	static const guint codes[] = { 2, 4, 5 };
 	Asked asked;
@@ -291,7 +219,7 @@ test_no_help(Fixture *f, gconstpointer data)
 		expect_answer(f, 4000, i, 0, 2);
 	}
 	/* Where both say so, the guest learns it. */
-	silence(f, 1);
+	dns_fixture_silence(f, 1);
 	g_file_set_contents(f->path, "nameserver 127.0.0.1\n", -1, NULL);
 	jf_harness_poll(fake_get_harness(f->fake), 100);
 	ask(f, 4000, 9, "example.org", 1);
@@ -304,7 +232,7 @@ test_no_help(Fixture *f, gconstpointer data)
 }
 
 static void
-test_asked_again(Fixture *f, gconstpointer data)
+test_asked_again(DnsFixture *f, gconstpointer data)
 {
 	Asked asked;
 
@@ -323,7 +251,7 @@ test_asked_again(Fixture *f, gconstpointer data)
 }
 
 static void
-test_many(Fixture *f, gconstpointer data)
+test_many(DnsFixture *f, gconstpointer data)
 {
 	guint failed = 0;
 	FakeOut *out;
@@ -341,10 +269,10 @@ test_many(Fixture *f, gconstpointer data)
 }
 
 static void
-test_odd(Fixture *f, gconstpointer data)
+test_odd(DnsFixture *f, gconstpointer data)
 {
 	guint8 bytes[300];
-	gsize len = make(bytes, 1, "example.org", 1);
+	gsize len = dns_query_make(bytes, 1, "example.org", 1);
 	Asked asked;
 
 	(void)data;
@@ -374,7 +302,7 @@ test_odd(Fixture *f, gconstpointer data)
 }
 
 static void
-test_changes(Fixture *f, gconstpointer data)
+test_changes(DnsFixture *f, gconstpointer data)
 {
 	NatEndpoint where;
 	Asked asked;
@@ -391,7 +319,7 @@ test_changes(Fixture *f, gconstpointer data)
 	g_assert_cmphex(nat_address_get_v4(&where.address), ==, 0x7f000002);
 	f->config.restricted = TRUE;
 	fake_free(f->fake);
-	begin(f);
+	dns_fixture_begin(f);
 	g_assert_false(fake_push(f->fake, 1, GUEST, 4000, SERVER, 53, "", 1));
 }
 
@@ -427,7 +355,7 @@ answer_text(const FakeOut *out)
 }
 
 static void
-check_name(Fixture *f, const char *name, guint16 type, const char *wanted)
+check_name(DnsFixture *f, const char *name, guint16 type, const char *wanted)
 {
 	g_autoptr(FakeOut) out = NULL;
 	g_autofree char *text = NULL;
@@ -446,7 +374,7 @@ check_name(Fixture *f, const char *name, guint16 type, const char *wanted)
 }
 
 static void
-test_mappings(Fixture *f, gconstpointer data)
+test_mappings(DnsFixture *f, gconstpointer data)
 {
 	char *list[] = { (char *)"files.example=192.0.2.1", (char *)"files.example=2001:db8::1",
 			 (char *)"*.Test|web?.local|one=127.0.0.1", NULL };
@@ -454,7 +382,7 @@ test_mappings(Fixture *f, gconstpointer data)
 	(void)data;
 	fake_free(f->fake);
 	f->config.dns_mappings = list;
-	begin(f);
+	dns_fixture_begin(f);
 	check_name(f, "files.example", NAT_DNS_A, "192.0.2.1");
 	check_name(f, "FILES.example", NAT_DNS_A, "192.0.2.1");
 	check_name(f, "files.example", NAT_DNS_AAAA, "2001:db8::1");
@@ -468,7 +396,7 @@ test_mappings(Fixture *f, gconstpointer data)
 }
 
 static void
-test_bad_mappings(Fixture *f, gconstpointer data)
+test_bad_mappings(DnsFixture *f, gconstpointer data)
 {
 	static const char *const bad[] = { "name",      "=192.0.2.1",  "name=",
 					   "name=host", "|=192.0.2.1", "name=192.0.2.1.1" };
@@ -485,12 +413,12 @@ test_bad_mappings(Fixture *f, gconstpointer data)
 		g_assert_nonnull(strstr(error->message, bad[i]));
 	}
 	f->config.dns_mappings = NULL;
-	begin(f);
+	dns_fixture_begin(f);
 }
 
 /* The library knows localhost without anybody's help. */
 static void
-test_host(Fixture *f, gconstpointer data)
+test_host(DnsFixture *f, gconstpointer data)
 {
 	FakeOut *out;
 	Asked asked;
@@ -498,7 +426,7 @@ test_host(Fixture *f, gconstpointer data)
 	(void)data;
 	fake_free(f->fake);
 	f->config.dns_host_resolver = TRUE;
-	begin(f);
+	dns_fixture_begin(f);
 	check_name(f, "localhost", NAT_DNS_A, "127.0.0.1");
 	ask(f, 4000, 5, "1.0.0.127.in-addr.arpa", NAT_DNS_PTR);
 	out = fake_wait(f->fake);
@@ -544,7 +472,7 @@ test_skipped(void)
 	g_test_skip("no right to make a network namespace");
 }
 
-#define ADD(path, func) g_test_add(path, Fixture, NULL, setup, func, teardown)
+#define ADD(path, func) g_test_add(path, DnsFixture, NULL, setup, func, dns_fixture_finish)
 
 int
 main(int argc, char **argv)
