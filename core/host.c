@@ -144,6 +144,12 @@ host_set_poll_budget(JfInstance *pub, guint64 ns)
 	jf_worker_ask_poll_budget(inst->worker, &inst->owner, ns);
 }
 
+static guint64
+host_get_poll_budget(JfInstance *pub)
+{
+	return jf_worker_get_poll_budget(jf_instance_full(pub)->worker);
+}
+
 static gconstpointer
 host_query(JfInstance *pub, const char *iid)
 {
@@ -187,6 +193,7 @@ static const JfHost host = {
 	.post = host_post,
 	.query = host_query,
 	.set_poll_budget = host_set_poll_budget,
+	.get_poll_budget = host_get_poll_budget,
 };
 
 const JfHost *

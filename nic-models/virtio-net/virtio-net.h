@@ -109,10 +109,11 @@ struct VirtioNet {
 
 	gboolean running; /* between start and stop */
 	JfPoller *poller;
-	gint poll_state; /* VnPollState, atomic */
-	guint quiet;     /* polls in a row that found nothing */
-	gboolean woken;  /* a post is on its way */
-	guint8 *bounce;  /* for a frame in more pieces than a JfFrame has */
+	gint poll_state;                         /* VnPollState, atomic */
+	guint quiet;                             /* polls in a row that found nothing */
+	guint64 quiet_since, armed_at, patience; /* ns of JF_CLOCK_MONOTONIC */
+	gboolean woken;                          /* a post is on its way */
+	guint8 *bounce;                          /* for a frame in more pieces than a JfFrame has */
 
 	/* The PCI side. */
 	JfPciInfo info;

@@ -3,9 +3,11 @@
  * virtio-notify.c - notifications both ways, and polling.
  *
  * While there is work, the worker looks at the transmit rings in each of its turns and drivers are
- * told not to notify (VN_BUSY). After QUIET_POLLS turns without any, notifications are switched on
+ * told not to notify (VN_BUSY). When there was none for a while, notifications are switched on
  * (VN_ARMED); the turn after that looks once more for what came in between; then the rings are left
- * alone until somebody notifies (VN_IDLE).
+ * alone until somebody notifies (VN_IDLE). A notification costs the driver more than many looks cost
+ * us, so the while gets longer where a little more patience would have spared one, up to the
+ * worker's budget, and shorter where nothing came for long.
  *
  * A receive ring that has no room asks for notifications in the same way: by the worker when it
  * arms, or, where it has armed already, by whoever finds the ring empty. Both write what the other
@@ -13,8 +15,13 @@
  */
 #include "virtio-ring.h"
 
-/* Some 10 us. */
-#define QUIET_POLLS 24u
+/* ns of patience: where it begins, and the least. */
+#define PATIENCE_MIN 4000u
+/* Budgets after which a notification comes late: to ask for one costs the driver about as much time
+ * as is between two frames of a busy one. */
+#define LONG 4u
+/* Turns, whatever the clock says. */
+#define QUIET_POLLS_MAX 1024u
 
 /* Whether the ring goes on behind where it ended. */
 static gboolean
@@ -88,12 +95,24 @@ woken(JfInstance *inst, gpointer data)
 	net->woken = FALSE;
 }
 
+static void
+patience_adapt(VirtioNet *net)
+{
+	guint64 budget = net->host->get_poll_budget(net->inst);
+	guint64 armed = net->host->now(net->inst, JF_CLOCK_MONOTONIC) - net->armed_at;
+
+	net->patience = armed <= LONG * budget ? 2 * net->patience : net->patience / 2;
+	net->patience = MIN(MAX(net->patience, PATIENCE_MIN), budget);
+}
+
 /* The post makes the worker turn, which makes it poll. */
 void
 vn_poll_wake(VirtioNet *net)
 {
 	if (net->woken || !net->poller)
 		return;
+	if (net->poll_state != VN_BUSY)
+		patience_adapt(net);
 	net->woken = TRUE;
 	net->quiet = 0;
 	g_atomic_int_set(&net->poll_state, VN_BUSY);
@@ -153,6 +172,7 @@ static void
 poll_arm(VirtioNet *net)
 {
 	g_atomic_int_set(&net->poll_state, VN_ARMED);
+	net->armed_at = net->host->now(net->inst, JF_CLOCK_MONOTONIC);
 	for (guint i = 0; i < 2 * net->pairs_max; i++)
 		queue_arm(&net->queues[i]);
 }
@@ -167,6 +187,17 @@ poll_queues(VirtioNet *net)
 		work += rx_recheck(&net->queues[2 * i]);
 	}
 	return work;
+}
+
+/* A turn found nothing. Whether to look again before notifications are asked for. */
+static gboolean
+poll_again(VirtioNet *net)
+{
+	guint64 now = net->host->now(net->inst, JF_CLOCK_MONOTONIC);
+
+	if (net->quiet++ == 0)
+		net->quiet_since = now;
+	return net->quiet < QUIET_POLLS_MAX && now - net->quiet_since < net->patience;
 }
 
 static guint
@@ -188,8 +219,7 @@ poll(JfInstance *inst, gpointer data)
 		g_atomic_int_set(&net->poll_state, VN_IDLE);
 		return 0;
 	}
-	/* Still awake, for a little while. */
-	if (++net->quiet < QUIET_POLLS)
+	if (poll_again(net))
 		return 1;
 	poll_arm(net);
 	return 0;

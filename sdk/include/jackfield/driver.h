@@ -159,6 +159,9 @@ struct JfHost {
 	 * itself below that. The largest of those that the worker's instances asked for holds, the
 	 * worker's own where none did. From start to stop, which takes it back. */
 	void (*set_poll_budget)(JfInstance *inst, guint64 ns);
+	/* The budget that holds for the instance's worker, in ns: for a driver that decides itself how
+	 * long its poller says that there is more. On the worker. */
+	guint64 (*get_poll_budget)(JfInstance *inst);
 };
 
 /*
